@@ -1,0 +1,216 @@
+"""Everything that the operator can do, one frozen dataclass per act, and the plan that puts them in order.
+
+Rules:
+1. Each action can be repeated without harm, except CreateKey, which is written ahead, sent once and looked for when its answer is lost.
+2. `key` is the ARN that AWS gave us, never an alias: an alias may point elsewhere by the time the call arrives.
+3. An action says in words what it does (`told`), for events, logs and plans that people read. The words hold no secrets and no policies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ClassVar
+
+from reconcilers.reasons import Reason
+from reconcilers.resources import CreationAttempt, KMSKeyStatus
+from reconcilers.states import ObservedKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Keeps the object until its key is dealt with. Before it is stored, no AWS write is made."""
+
+    reason: ClassVar = Reason.FINALIZER_ADDED
+    told: ClassVar = "add the finalizer"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Lets the object go."""
+
+    why: str
+    reason: ClassVar = Reason.KEY_RELEASED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"release the object: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Makes the key. The attempt is persisted before the call, the answer before any other call."""
+
+    attempt: CreationAttempt
+    key_spec: str
+    key_usage: str
+    multi_region: bool
+    description: str
+    policy: str | None
+    bypass_policy_lockout_safety_check: bool
+    tags: Mapping[str, str] = field(hash=False)
+    reason: ClassVar = Reason.KEY_CREATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"create a {self.key_spec} key for {self.key_usage}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """Takes over the key that an unanswered CreateKey has made: from here on its id is remembered. No AWS call."""
+
+    found: ObservedKey = field(hash=False)
+    reason: ClassVar = Reason.KEY_FOUND
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"take over {self.found.key_id}, which carries this object's owner tags"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelKeyDeletion:
+    """Takes the key back from deletion; KMS leaves it disabled."""
+
+    key: str
+    reason: ClassVar = Reason.DELETION_CANCELLED
+    told: ClassVar = "cancel the scheduled deletion"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableKey:
+    """Makes a disabled key usable."""
+
+    key: str
+    reason: ClassVar = Reason.KEY_ENABLED
+    told: ClassVar = "enable the key"
+
+
+@dataclass(frozen=True, slots=True)
+class PutKeyPolicy:
+    """Replaces the key policy."""
+
+    key: str
+    policy: str
+    bypass_policy_lockout_safety_check: bool
+    reason: ClassVar = Reason.POLICY_UPDATED
+    told: ClassVar = "replace the key policy"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateKeyDescription:
+    """Sets the description; empty clears it."""
+
+    key: str
+    description: str
+    reason: ClassVar = Reason.DESCRIPTION_UPDATED
+    told: ClassVar = "update the description"
+
+
+@dataclass(frozen=True, slots=True)
+class TagResource:
+    """Adds and changes tags. Comes before UntagResource, so that access by tags has no gap."""
+
+    key: str
+    tags: Mapping[str, str] = field(hash=False)
+    reason: ClassVar = Reason.TAGS_UPDATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"set the tags {', '.join(sorted(self.tags))}"
+
+
+@dataclass(frozen=True, slots=True)
+class UntagResource:
+    """Removes tags that we had put there."""
+
+    key: str
+    tag_keys: tuple[str, ...]
+    reason: ClassVar = Reason.TAGS_REMOVED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"remove the tags {', '.join(self.tag_keys)}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableKeyRotation:
+    """Turns rotation on, or changes its period; period None keeps KMS's."""
+
+    key: str
+    period_in_days: int | None
+    reason: ClassVar = Reason.ROTATION_ENABLED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        every = f" every {self.period_in_days} days" if self.period_in_days else ""
+        return f"enable automatic rotation{every}"
+
+
+@dataclass(frozen=True, slots=True)
+class DisableKeyRotation:
+    """Turns rotation off."""
+
+    key: str
+    reason: ClassVar = Reason.ROTATION_DISABLED
+    told: ClassVar = "disable automatic rotation"
+
+
+@dataclass(frozen=True, slots=True)
+class DisableKey:
+    """Makes the key unusable, decryption included. Last of all writes: a disabled key refuses some of the others."""
+
+    key: str
+    reason: ClassVar = Reason.KEY_DISABLED_EVENT
+    told: ClassVar = "disable the key"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleKeyDeletion:
+    """Starts the end: KMS deletes the key after the window."""
+
+    key: str
+    window_in_days: int
+    reason: ClassVar = Reason.DELETION_SCHEDULED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"schedule the key's deletion in {self.window_in_days} days"
+
+
+# What the Kubernetes side carries out, and what the AWS side does.
+ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey
+KeyAction = (
+    CancelKeyDeletion
+    | EnableKey
+    | PutKeyPolicy
+    | UpdateKeyDescription
+    | TagResource
+    | UntagResource
+    | EnableKeyRotation
+    | DisableKeyRotation
+    | DisableKey
+    | ScheduleKeyDeletion
+)
+Action = ObjectAction | CreateKey | KeyAction
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, what to report, and when to look again (None: at the next resync).
+
+    write_ahead: the status holds a memory (an attempt, a key id, managed tag keys) without which the actions must not start:
+    it is stored first. drift: the actions set right what somebody changed behind our back.
+    """
+
+    actions: tuple[Action, ...]
+    status: KMSKeyStatus
+    look_again: timedelta | None = None
+    write_ahead: bool = False
+    drift: bool = False

@@ -1,0 +1,63 @@
+"""What is known of a key after an action, from the action and its answer: what was just told is not read again.
+
+`after` is how a pass goes on without a second look: it plans again from the result, as if it had observed it. Where an answer says less than
+an observation would, the unknown is left as it was or becomes None; nothing is made up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from reconcilers.actions import (
+    CancelKeyDeletion,
+    DisableKey,
+    DisableKeyRotation,
+    EnableKey,
+    EnableKeyRotation,
+    KeyAction,
+    PutKeyPolicy,
+    ScheduleKeyDeletion,
+    TagResource,
+    UntagResource,
+    UpdateKeyDescription,
+)
+from reconcilers.states import ObservedKey, Rotation, Unobservable
+
+KMS_ROTATION_PERIOD_IN_DAYS = 365  # EnableKeyRotation without a period (KMS API reference)
+
+
+def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> ObservedKey:
+    """The key as it is once KMS has answered the action."""
+    match action:
+        case EnableKey():
+            return replace(seen, state="Enabled")
+        case DisableKey():
+            return replace(seen, state="Disabled")
+        case CancelKeyDeletion():
+            return replace(seen, state="Disabled", deletion_date=None)
+        case PutKeyPolicy(policy=policy):
+            return replace(seen, policy=policy)
+        case UpdateKeyDescription(description=description):
+            return replace(seen, description=description)
+        case TagResource(tags=tags):
+            return replace(seen, tags={**_tags(seen), **tags})
+        case UntagResource(tag_keys=gone):
+            return replace(seen, tags={key: value for key, value in _tags(seen).items() if key not in gone})
+        case EnableKeyRotation(period_in_days=period):
+            return replace(seen, rotation=Rotation(True, period or _period(seen)))
+        case DisableKeyRotation():
+            return replace(seen, rotation=Rotation(False))
+        case ScheduleKeyDeletion():
+            return replace(seen, state=answer.get("KeyState", "PendingDeletion"), deletion_date=answer.get("DeletionDate"))
+        case _:
+            assert_never(action)
+
+
+def _tags(seen: ObservedKey) -> Mapping[str, str]:
+    return {} if isinstance(seen.tags, Unobservable) else seen.tags
+
+
+def _period(seen: ObservedKey) -> int | None:
+    """Enabling keeps the period of a key that rotates already."""
+    now = seen.rotation
+    return now.period_in_days if isinstance(now, Rotation) and now.enabled else KMS_ROTATION_PERIOD_IN_DAYS

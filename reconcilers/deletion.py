@@ -1,0 +1,131 @@
+"""What happens to the key when its object is deleted, and when the object may go.
+
+Rules:
+1. Retain makes no AWS call: it works with no provider left.
+2. The object goes as soon as the key is dealt with: scheduled, disabled or gone. It never waits for KMS's window.
+3. The finalizer is removed only when what was seen proves that nothing is left to do; a planned call is no proof.
+4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
+5. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
+"""
+
+from datetime import datetime, timedelta
+
+from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
+from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.reasons import Reason
+from reconcilers.repairs import PENDING_DELETION, UNSETTLED
+from reconcilers.reports import blocked, report, seen_fields, working
+from reconcilers.resources import DeletionPolicy
+from reconcilers.states import (
+    Account,
+    Candidates,
+    KeyObject,
+    Missing,
+    NotCreated,
+    ObservedKey,
+    Operator,
+    Problem,
+    Seen,
+    Unobservable,
+)
+from reconcilers.wanted import deletion_policy, owned, window_in_days
+
+LAG = timedelta(minutes=5)  # how long KMS may not know a key that it has made
+SOON = timedelta(seconds=5)
+LATER = timedelta(minutes=5)
+LET_GO = "Or set spec.deletionPolicy: Retain to let go of the key as it is."
+
+
+def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Plan:
+    """The plan for an object with a deletion timestamp."""
+    if (early := plan_deletion_unseen(key, account, operator, now)) is not None:
+        return early
+    match seen:
+        case NotCreated():
+            return _release(key, "it never had a key")
+        case Candidates():
+            return _find(key, seen, operator, now)
+        case Missing():
+            return _missing(key, operator, now)
+        case Unobservable():
+            return _block(key, f"The key cannot be seen: {seen.message}", operator, now)
+        case ObservedKey():
+            return _dispose(key, seen, operator, now)
+
+
+def plan_deletion_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
+    """The plan where AWS need not, or cannot, be asked; None when the key is to be observed first."""
+    if KMSKEY_FINALIZER not in key.finalizers:
+        return Plan((), key.status)
+    if deletion_policy(key, operator) is DeletionPolicy.RETAIN:
+        return _release(key, "its key is retained")
+    if isinstance(account, Unobservable):
+        return _block(key, f"The key cannot be reached: {account.message}", operator, now)
+    return None
+
+
+def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -> Plan:
+    ours = tuple(candidate for candidate in seen.keys if owned(key, candidate, operator.cluster_id))
+    if len(ours) == 1:
+        verdict = working(Reason.DELETING, f"The key {ours[0].key_id} was found by its owner tags.")
+        return Plan((RecordKey(ours[0]),), report(key, operator, verdict, now))
+    if ours:
+        names = ", ".join(sorted(k.key_id for k in ours))
+        return _block(
+            key, f"Several keys carry this object's owner tags: {names}. Remove them from those that shall stay.", operator, now
+        )
+    attempt = key.status.creation_attempt
+    if attempt is None or (now - attempt.time >= operator.create_grace and seen.thorough):
+        return _release(key, "it has no key")
+    message = "CreateKey was sent and its answer lost: looking for the key before the object goes."
+    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=SOON)
+
+
+def _missing(key: KeyObject, operator: Operator, now: datetime) -> Plan:
+    made = key.status.creation_date
+    if made is not None and now - made < LAG:
+        message = "KMS does not show the new key everywhere yet."
+        return Plan((), report(key, operator, working(Reason.DELETING, message), now), look_again=SOON)
+    return _release(key, "its key is gone")
+
+
+def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
+    if isinstance(seen.tags, Unobservable):
+        return _block(key, seen.tags.message, operator, now)
+    if not owned(key, seen, operator.cluster_id):
+        message = f"The owner tags of the key {seen.key_id} do not name this object, so it is not touched."
+        return _block(key, message, operator, now)
+    if seen.state in UNSETTLED:
+        message = f"KMS reports the key as {seen.state}; this passes within seconds."
+        return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(seen)), look_again=SOON)
+    policy = deletion_policy(key, operator)
+    if policy is DeletionPolicy.DISABLE_KEY:
+        return _disable(key, seen, operator, now)
+    return _schedule(key, seen, policy, operator, now)
+
+
+def _disable(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
+    if seen.state == "Enabled":
+        return _act(key, seen, DisableKey(seen.arn), operator, now)
+    return _release(key, f"its key is {seen.state}")
+
+
+def _schedule(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operator: Operator, now: datetime) -> Plan:
+    if seen.state in PENDING_DELETION:
+        return _release(key, "its key's deletion is scheduled")
+    return _act(key, seen, ScheduleKeyDeletion(seen.arn, window_in_days(key, policy)), operator, now)
+
+
+def _act(key: KeyObject, seen: ObservedKey, action: Action, operator: Operator, now: datetime) -> Plan:
+    """A key that was only just found is remembered before it is touched."""
+    status = report(key, operator, working(Reason.DELETING, "The deletion policy is being applied."), now, **seen_fields(seen))
+    return Plan((action,), status, write_ahead=key.status.key_id is None)
+
+
+def _release(key: KeyObject, why: str) -> Plan:
+    return Plan((RemoveFinalizer(why),), key.status)
+
+
+def _block(key: KeyObject, message: str, operator: Operator, now: datetime) -> Plan:
+    problem = Problem(Reason.DELETION_BLOCKED, f"{message} {LET_GO}")
+    return Plan((), report(key, operator, blocked(problem), now), look_again=LATER)

@@ -1,0 +1,240 @@
+"""plan_kmskey: what to do for one KMSKey, from what was seen. The heart of the operator, and pure.
+
+How it is used: observe, plan, apply the actions in order, fold each answer into the observation (`after`), plan again; when no action is
+left, report the status. A pass may die between any two awaits: the next one plans from what it then sees, and does the rest.
+
+Rules:
+1. A key is created only for an object that was never touched (NotCreated), or when no key with its owner tags can be found. An attempt is
+   written into the status before CreateKey is sent. An attempt whose result is unknown is searched for until `create_grace` is over, and
+   a new one is made only after a thorough search.
+2. A key id, once remembered, is never replaced. AWS saying that the key is missing makes the object KeyLost, and nothing is made anew.
+3. No write goes to a key whose owner tags do not name this object.
+4. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
+
+It does not promise that KMS shows at once what was written: KMS is eventually consistent, and a stale read costs a repeated write, no more.
+"""
+
+from datetime import datetime, timedelta
+
+from reconcilers.actions import Action, AddFinalizer, CreateKey, Plan, RecordKey
+from reconcilers.conditions import Finding, Progress, Verdict
+from reconcilers.deletion import plan_deletion, plan_deletion_unseen
+from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.reasons import Reason
+from reconcilers.refusals import refusal
+from reconcilers.repairs import UNSETTLED, repairs, rotation_waits
+from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
+from reconcilers.resources import CreationAttempt
+from reconcilers.states import (
+    Account,
+    Candidates,
+    KeyObject,
+    Missing,
+    NotCreated,
+    ObservedKey,
+    Operator,
+    Problem,
+    Seen,
+    Unobservable,
+    Wanted,
+)
+from reconcilers.wanted import owned, wanted_key
+
+# KMS needs seconds, sometimes minutes, until every of its hosts knows a new key (AWS: "Eventual consistency").
+LAG = timedelta(minutes=5)
+SOON = timedelta(seconds=5)  # Creating and Updating last seconds
+LATER = timedelta(minutes=5)  # a state that only somebody else can end
+
+
+def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Plan:
+    """What to do for this object. account: where its provider leads, or why it leads nowhere. now: aware."""
+    if key.deleting:
+        return plan_deletion(key, account, seen, operator, now)
+    wanted = _wanted(key, account, operator)
+    if isinstance(wanted, Problem):
+        return _stop(key, wanted, operator, now)
+    match seen:
+        case NotCreated():
+            return _create(key, wanted, operator, now)
+        case Candidates():
+            return _resolve(key, wanted, seen, operator, now)
+        case Missing():
+            return _missing(key, operator, now)
+        case Unobservable():
+            return _stop(key, Problem(seen.reason, seen.message), operator, now)
+        case ObservedKey():
+            return _keep(key, wanted, seen, operator, now)
+
+
+def plan_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
+    """The plan for an object for which AWS need not, or must not, be asked; None when it is to be observed."""
+    if key.deleting:
+        return plan_deletion_unseen(key, account, operator, now)
+    wanted = _wanted(key, account, operator)
+    return _stop(key, wanted, operator, now) if isinstance(wanted, Problem) else None
+
+
+def search_delay(key: KeyObject, now: datetime) -> timedelta:
+    """How long to wait before looking again for a key whose creation is unknown: often at first, each minute later."""
+    attempt = key.status.creation_attempt
+    age = now - attempt.time if attempt else timedelta()
+    return min(max(age / 2, timedelta(seconds=1)), timedelta(minutes=1))
+
+
+def grace_is_over(key: KeyObject, operator: Operator, now: datetime) -> bool:
+    """Whether an unanswered CreateKey is so old that its key must have shown by now."""
+    attempt = key.status.creation_attempt
+    return attempt is None or now - attempt.time >= operator.create_grace
+
+
+def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator) -> Wanted | Problem:
+    if isinstance(account, Unobservable):
+        return Problem(account.reason, account.message)
+    wanted = wanted_key(key, account, operator)
+    return refusal(key, account, wanted, operator) or wanted
+
+
+def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:
+    before = key.status.creation_attempt
+    count = before.count + 1 if before else 1
+    attempt = CreationAttempt(id=f"{key.uid}.{count}", time=now, count=count)
+    create = CreateKey(
+        attempt=attempt,
+        key_spec=wanted.key_spec,
+        key_usage=wanted.key_usage,
+        multi_region=wanted.multi_region,
+        description=wanted.description,
+        policy=wanted.policy,
+        bypass_policy_lockout_safety_check=wanted.bypass_policy_lockout_safety_check,
+        tags=wanted.tags,
+    )
+    actions: tuple[Action, ...] = (create,) if KMSKEY_FINALIZER in key.finalizers else (AddFinalizer(), create)
+    verdict = working(Reason.CREATING, "The key is being created.")
+    fields = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
+    return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
+
+
+def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator, now: datetime) -> Plan:
+    """No id is remembered, but a key may have been made: by an attempt without an answer, or before a status was lost."""
+    ours = tuple(candidate for candidate in seen.keys if owned(key, candidate, operator.cluster_id))
+    if len(ours) > 1:
+        return _stop(key, _ambiguous(ours), operator, now)
+    if ours:
+        return _take_over(key, wanted, ours[0], operator, now)
+    if key.status.creation_attempt is None or (grace_is_over(key, operator, now) and seen.thorough):
+        return _create(key, wanted, operator, now)
+    message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
+    status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
+    return Plan((), status, look_again=search_delay(key, now))
+
+
+def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Operator, now: datetime) -> Plan:
+    conflict = _immutable_conflict(wanted, found)
+    if conflict is not None:
+        return _stop(key, conflict, operator, now)
+    verdict = working(Reason.CREATING, f"The key {found.key_id} was found by its owner tags.")
+    return Plan((RecordKey(found),), report(key, operator, verdict, now))
+
+
+def _missing(key: KeyObject, operator: Operator, now: datetime) -> Plan:
+    made = key.status.creation_date
+    if made is not None and now - made < LAG:
+        problem = Problem(Reason.KEY_NOT_USABLE_YET, "KMS does not show the new key everywhere yet.", stalled=False)
+        return Plan((), report(key, operator, degraded(key, problem), now), look_again=SOON)
+    problem = Problem(
+        Reason.KEY_LOST,
+        f"KMS says that the key {key.status.key_id} does not exist. It is not replaced, because what it encrypted cannot be read with "
+        "another key. To start afresh, delete this object and create it again.",
+    )
+    return _stop(key, problem, operator, now, ready=False, key_state=None)
+
+
+def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
+    """The key exists: first prove that it is ours, then set right what differs, then say how it is."""
+    problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
+    if problem is not None:
+        return _stop(key, problem, operator, now, **seen_fields(seen))
+    due = repairs(wanted, seen, key.status.managed_tag_keys)
+    if due:
+        return _repair(key, wanted, seen, due, operator, now)
+    fields = seen_fields(seen) | {"managed_tag_keys": managed(wanted.tags)}
+    verdict, look_again = _verdict(wanted, seen)
+    return Plan((), report(key, operator, verdict, now, **fields), look_again)
+
+
+def _repair(
+    key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime
+) -> Plan:
+    remembered = tuple(sorted({*key.status.managed_tag_keys, *managed(wanted.tags)}))
+    first_seen = key.status.key_id is None
+    synced_before = key.status.observed_generation == key.generation and any(
+        c.type == "Synced" and c.status == "True" for c in key.status.conditions
+    )
+    fields = seen_fields(seen) | {"managed_tag_keys": remembered}
+    verdict = working(Reason.UPDATING, "The key is being made as declared.")
+    status = report(key, operator, verdict, now, **fields)
+    write_ahead = first_seen or remembered != key.status.managed_tag_keys
+    return Plan(due, status, write_ahead=write_ahead, drift=synced_before)
+
+
+def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | None]:
+    """The key needs no write. Is it as declared, or what does it wait for?"""
+    for part, needed in ((seen.policy, wanted.policy is not None), (seen.rotation, wanted.rotation_enabled)):
+        if needed and isinstance(part, Unobservable):
+            return blocked(Problem(part.reason, part.message)), LATER
+    if seen.state in UNSETTLED:
+        return working(Reason.KEY_NOT_USABLE_YET, f"KMS reports the key as {seen.state}; this passes within seconds."), SOON
+    if seen.state == "PendingImport":
+        return blocked(
+            Problem(Reason.KEY_PENDING_IMPORT, "The key waits for its key material: import it with AWS's tools.")
+        ), LATER
+    if seen.state == "Unavailable":
+        message = "The key's store is not connected: connect it in AWS CloudHSM or in the external key manager."
+        return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
+    settled = available(wanted.enabled)
+    if rotation_waits(wanted, seen):
+        waits = Finding(
+            False, Reason.KEY_DISABLED, "Rotation cannot be changed while the key is disabled; it follows once it is enabled."
+        )
+        return Verdict(settled.ready, waits, Progress.SETTLED), None
+    return settled, None
+
+
+def _not_ours(key: KeyObject, seen: ObservedKey, operator: Operator) -> Problem | None:
+    if isinstance(seen.tags, Unobservable):
+        return Problem(seen.tags.reason, seen.tags.message)
+    if owned(key, seen, operator.cluster_id):
+        return None
+    return Problem(
+        Reason.KEY_NOT_OWNED,
+        f"The owner tags of the key {seen.key_id} do not name this object, so nothing is changed on it. If the key is this object's, put "
+        f"back the tags that were removed: {operator.cluster_id} as cluster-id and {key.uid} as uid, under aws-infra-operator.runner.codes/.",
+    )
+
+
+def _immutable_conflict(wanted: Wanted, seen: ObservedKey) -> Problem | None:
+    pairs = {
+        "keySpec": (wanted.key_spec, seen.key_spec),
+        "keyUsage": (wanted.key_usage, seen.key_usage),
+        "multiRegion": (wanted.multi_region, seen.multi_region),
+    }
+    different = [f"{name} is {is_now} in AWS and {wish} in the spec" for name, (wish, is_now) in pairs.items() if wish != is_now]
+    if not different:
+        return None
+    return Problem(
+        Reason.IMMUTABLE_FIELD_CONFLICT,
+        f"The key {seen.key_id} cannot become what the spec asks for: {'; '.join(different)}. Set the spec back, or make a new KMSKey.",
+    )
+
+
+def _ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
+    names = ", ".join(sorted(k.key_id for k in keys))
+    return Problem(
+        Reason.AMBIGUOUS_KEY,
+        f"Several keys carry this object's owner tags: {names}. Remove the tags from those that are not this object's key.",
+    )
+
+
+def _stop(key: KeyObject, problem: Problem, operator: Operator, now: datetime, **fields: object) -> Plan:
+    """Nothing is done until somebody acts; a look now and then finds out whether they did."""
+    return Plan((), report(key, operator, blocked(problem), now, **fields), look_again=LATER)

@@ -1,0 +1,22 @@
+"""The names under which this operator is known: API group, finalizer, owner tags.
+
+They are a contract with every object and every key that exists already: changing one orphans them.
+"""
+
+from typing import Final
+
+GROUP: Final = "aws-infra-operator.runner.codes"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+# The older operator of the same group put the same finalizer on its objects, so its objects are released by ours.
+KMSKEY_FINALIZER: Final = f"kmskey.{GROUP}/finalizer"
+
+IS_DEFAULT_ANNOTATION: Final = f"{GROUP}/is-default"
+
+# Every key that we create carries these three from the CreateKey call itself, so that a key whose answer got lost can be found.
+TAG_PREFIX: Final = f"{GROUP}/"
+CLUSTER_TAG: Final = f"{TAG_PREFIX}cluster-id"
+OWNER_TAG: Final = f"{TAG_PREFIX}owner"
+UID_TAG: Final = f"{TAG_PREFIX}uid"
+OWNER_TAGS: Final = (CLUSTER_TAG, OWNER_TAG, UID_TAG)

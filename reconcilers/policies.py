@@ -1,0 +1,151 @@
+"""Key policies: is it one at all, and do two of them mean the same?
+
+Rules:
+1. `parse` is stricter than JSON readers are: a repeated key, NaN or a lone surrogate would mean one thing here and another in KMS.
+2. `same` compares meaning. The order of statements and of values, a scalar or a list of one, an account id or its root ARN, the case of
+   actions and of condition keys: all of these are form. KMS stores the text as it was put, but other tools write it too.
+3. Nothing here judges whether a policy is wise.
+
+Source of the grammar: "Grammar of the IAM JSON policy language" and "Key policies in AWS KMS".
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+Json = Any  # what json.loads returns
+
+_ROOT_ARN = re.compile(r"^arn:aws[a-z-]*:iam::([0-9]{12}):root$")
+_DEFAULT_VERSION = "2008-10-17"  # what IAM takes an absent Version for
+
+
+class PolicyError(ValueError):
+    """Not a key policy; the message says what is wrong with it."""
+
+
+def parse(text: str) -> dict[str, Json]:
+    """The policy as a JSON object with statements. Raises PolicyError."""
+    policy = _load(text)
+    if not isinstance(policy, dict):
+        raise PolicyError("a key policy is a JSON object with a Statement")
+    statements = _statements(policy)
+    if not statements:
+        raise PolicyError("the policy has no Statement")
+    for number, statement in enumerate(statements, start=1):
+        _check_statement(number, statement)
+    return policy
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two policy texts mean the same. A text that is no policy is the same only as itself, to the letter."""
+    try:
+        return bool(_meaning(parse(one)) == _meaning(parse(other)))
+    except PolicyError:
+        return one == other
+
+
+def _load(text: str) -> Json:
+    try:
+        loaded = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        json.dumps(loaded, ensure_ascii=False).encode()
+    except PolicyError:
+        raise
+    except RecursionError:
+        raise PolicyError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise PolicyError("it holds half of a surrogate pair") from None
+    except ValueError as error:
+        raise PolicyError(f"it is not JSON: {error}") from None
+    return loaded
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in found:
+            raise PolicyError(f"the key {key[:64]!r} stands twice in one object, and only one of them would count")
+        found[key] = value
+    return found
+
+
+def _refuse_constant(name: str) -> Json:
+    raise PolicyError(f"{name} is not JSON")
+
+
+def _statements(policy: dict[str, Json]) -> list[Json]:
+    found = policy.get("Statement", [])
+    return found if isinstance(found, list) else [found]
+
+
+def _check_statement(number: int, statement: Json) -> None:
+    if not isinstance(statement, dict):
+        raise PolicyError(f"statement {number} is not an object")
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        raise PolicyError(f"statement {number} needs an Effect, Allow or Deny")
+    for element in ("Principal", "Action", "Resource"):
+        if not (statement.get(element) or statement.get(f"Not{element}")):
+            raise PolicyError(f"statement {number} has no {element}, so it would have no effect")
+
+
+def _meaning(policy: dict[str, Json]) -> Json:
+    statements = sorted((_statement_meaning(s) for s in _statements(policy)), key=_text)
+    return {"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": statements}
+
+
+def _statement_meaning(statement: dict[str, Json]) -> Json:
+    meaning: dict[str, Json] = {"Sid": statement.get("Sid", "")}
+    for element, value in statement.items():
+        match element:
+            case "Principal" | "NotPrincipal":
+                meaning[element] = _principals(value)
+            case "Action" | "NotAction":
+                meaning[element] = _values(str(action).lower() for action in _many(value))
+            case "Resource" | "NotResource":
+                meaning[element] = _values(_many(value))
+            case "Condition":
+                meaning[element] = _conditions(value)
+            case "Sid":
+                pass
+            case _:
+                meaning[element] = value
+    return meaning
+
+
+def _principals(value: Json) -> Json:
+    kinds = value if isinstance(value, dict) else {"AWS": value}
+    return {kind: _values(_account(name) for name in _many(names)) for kind, names in kinds.items()}
+
+
+def _account(principal: Json) -> Json:
+    """KMS writes an account's id back as its root ARN; both mean the account."""
+    root = _ROOT_ARN.match(principal) if isinstance(principal, str) else None
+    return root.group(1) if root else principal
+
+
+def _conditions(value: Json) -> Json:
+    if not isinstance(value, dict):
+        return value
+    return {
+        operator: {key.lower(): _values(_condition_value(v) for v in _many(values)) for key, values in tests.items()}
+        if isinstance(tests, dict)
+        else tests
+        for operator, tests in value.items()
+    }
+
+
+def _condition_value(value: Json) -> Json:
+    """IAM compares conditions as text: true and "true" are one value."""
+    return json.dumps(value) if isinstance(value, bool | int | float) else value
+
+
+def _many(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else [value]
+
+
+def _values(values: Iterable[Json]) -> list[str]:
+    return sorted({_text(value) for value in values})
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,61 @@
+"""Specs that cannot be right, found before AWS is asked: one rule for each, the first that applies is told.
+
+These are what admission cannot judge: it cannot parse JSON, does not know the provider's tags and account, nor the operator's flags.
+"""
+
+from collections.abc import Callable
+
+from reconcilers import policies
+from reconcilers.reasons import Reason
+from reconcilers.resources import MAX_TAGS
+from reconcilers.states import Account, KeyObject, Operator, Problem, Wanted
+
+Rule = Callable[[KeyObject, Account, Wanted, Operator], Problem | None]
+
+
+def refusal(key: KeyObject, account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
+    """Why nothing may be done for this object now; None when nothing speaks against it."""
+    return next((problem for rule in _RULES if (problem := rule(key, account, wanted, operator))), None)
+
+
+def _another_account(key: KeyObject, account: Account, _wanted: Wanted, _operator: Operator) -> Problem | None:
+    made_in = (key.status.account_id, key.status.region)
+    if key.status.key_id is None or made_in == (account.account_id, account.region):
+        return None
+    return Problem(
+        Reason.IMMUTABLE_FIELD_CONFLICT,
+        f"The key was made in account {made_in[0]}, region {made_in[1]}, but the provider now leads to account {account.account_id}, "
+        f"region {account.region}. Nothing was changed in either: point the provider back, or make a new KMSKey.",
+    )
+
+
+def _bad_policy(_key: KeyObject, _account: Account, wanted: Wanted, _operator: Operator) -> Problem | None:
+    try:
+        if wanted.policy is not None:
+            policies.parse(wanted.policy)
+    except policies.PolicyError as error:
+        return Problem(Reason.INVALID_POLICY, f"spec.keyPolicy is not a key policy: {error}. AWS was not asked: correct it.")
+    return None
+
+
+def _bypass(_key: KeyObject, _account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
+    if not wanted.bypass_policy_lockout_safety_check or operator.allow_policy_lockout_bypass:
+        return None
+    return Problem(
+        Reason.BYPASS_NOT_ALLOWED,
+        "spec.bypassPolicyLockoutSafetyCheck is true, which this operator does not allow: remove it, or ask for "
+        "--allow-policy-lockout-bypass.",
+    )
+
+
+def _too_many_tags(_key: KeyObject, _account: Account, wanted: Wanted, _operator: Operator) -> Problem | None:
+    if len(wanted.tags) <= MAX_TAGS:
+        return None
+    return Problem(
+        Reason.TOO_MANY_TAGS,
+        f"The key would have {len(wanted.tags)} tags with the provider's defaultTags and three owner tags; KMS takes {MAX_TAGS}: "
+        "remove some from spec.tags or from the provider.",
+    )
+
+
+_RULES: tuple[Rule, ...] = (_another_account, _bypass, _bad_policy, _too_many_tags)

@@ -1,0 +1,97 @@
+"""Statuses: what was seen of the key, and the verdict on it, in the form that users read.
+
+Rules:
+1. A status says what was seen. What was not seen this time stays as it was.
+2. Two passes that see the same make equal statuses: times and messages do not change by themselves, so that nothing is written.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
+from reconcilers.names import OWNER_TAGS
+from reconcilers.reasons import Reason
+from reconcilers.resources import KMSKeyStatus, LastError
+from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation
+from reconcilers.wanted import deletion_policy
+
+
+def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, **seen: Any) -> KMSKeyStatus:
+    """The object's status under this verdict. seen: fields of the status that this pass has learned."""
+    before = key.status
+    after = before.model_copy(
+        update={
+            "observed_generation": key.generation,
+            "conditions": conditions(verdict, before.conditions, key.generation, now),
+            "effective_deletion_policy": deletion_policy(key, operator),
+            "last_error": None if verdict.synced and verdict.synced.holds else before.last_error,
+            **seen,
+        }
+    )
+    return after if after == before else after.model_copy(update={"last_sync_time": now})
+
+
+def seen_fields(seen: ObservedKey) -> dict[str, Any]:
+    """What an observed key contributes to the status."""
+    rotation = seen.rotation if isinstance(seen.rotation, Rotation) else None
+    return {
+        "ready": seen.state == "Enabled",
+        "key_id": seen.key_id,
+        "key_arn": seen.arn,
+        "account_id": seen.account_id,
+        "region": seen.region,
+        "key_state": seen.state,
+        "key_manager": seen.manager,
+        "key_spec": seen.key_spec,
+        "key_usage": seen.key_usage,
+        "origin": seen.origin,
+        "creation_date": seen.creation_date,
+        "deletion_date": seen.deletion_date,
+        "rotation_enabled": rotation.enabled if rotation else None,
+        "rotation_period_in_days": rotation.period_in_days if rotation and rotation.enabled else None,
+        "creation_attempt": None,
+    }
+
+
+def managed(tags: Any) -> tuple[str, ...]:
+    """The tag keys that are ours to remove one day: those that we set, without the owner tags, which stay for ever."""
+    return tuple(sorted(set(tags) - set(OWNER_TAGS)))
+
+
+def available(enabled: bool) -> Verdict:
+    """Everything is as declared."""
+    if enabled:
+        ready = Finding(True, Reason.AVAILABLE, "The key is as declared and can be used.")
+    else:
+        ready = Finding(
+            True, Reason.DISABLED_AS_REQUESTED, "The key is disabled, as declared: nobody can use it, decryption included."
+        )
+    return Verdict(ready, Finding(True, Reason.IN_SYNC, "Nothing is left to do."), Progress.SETTLED)
+
+
+def working(reason: Reason, message: str) -> Verdict:
+    """The operator is at it, and the key is not what it shall be yet."""
+    finding = Finding(False, reason, message)
+    return Verdict(finding, finding, Progress.WORKING)
+
+
+def blocked(problem: Problem) -> Verdict:
+    """The spec cannot be reached as things are."""
+    finding = Finding(False, problem.reason, problem.message)
+    return Verdict(finding, finding, Progress.STALLED if problem.stalled else Progress.WORKING)
+
+
+def degraded(key: KeyObject, problem: Problem) -> Verdict:
+    """A key that was ready for this very spec stays so while a problem passes by itself; any other is blocked."""
+    ready = find("Ready", key.status.conditions)
+    if problem.stalled or ready is None or ready.status != "True" or ready.observed_generation != key.generation:
+        return blocked(problem)
+    kept = Finding(True, Reason(ready.reason), ready.message)
+    return Verdict(kept, Finding(False, problem.reason, problem.message), Progress.SETTLED)
+
+
+def last_error(before: LastError | None, failure: Failure, now: datetime) -> LastError:
+    """The same refusal again is no news: its first request id and time stay, so that a retry writes nothing."""
+    if before and (before.code, before.operation) == (failure.code, failure.operation):
+        return before
+    return LastError(code=failure.code, operation=failure.operation, request_id=failure.request_id, time=now)

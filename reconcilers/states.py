@@ -1,0 +1,156 @@
+"""What is wanted beside what was seen, under the same field names; and the ways in which there is nothing to see.
+
+Rules:
+1. An observation holds what AWS said, never what we hope. A field that was not asked for is None; one that could not be read is
+   Unobservable. The difference matters: the first is not ours to manage, the second stops the rule that needs it and no other.
+2. Missing is AWS's word that a key does not exist. It is not proof: right after a write KMS may not know its own key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from reconcilers.reasons import Reason
+from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
+
+
+class FailureKind(Enum):
+    """A failed call by what to do next."""
+
+    RETRY = "retry"  # throttled, unavailable, connection lost: the same call will work later
+    WAIT_FOR_CAUSE = "wait for cause"  # denied, quota reached, unknown principal: somebody has to act outside the object
+    STALLED = "stalled"  # invalid for good: the spec has to change
+    UNKNOWN_RESULT = "unknown result"  # sent, and nobody knows whether it took effect
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed AWS call. code: AWS's error code, or the client's exception name; message: AWS's words, without secrets."""
+
+    kind: FailureKind
+    operation: str
+    code: str
+    message: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unobservable:
+    """Could not be read, and why; reason and message go to the condition as they are. failure: the AWS call behind it, if any."""
+
+    reason: Reason
+    message: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """GetKeyRotationStatus. period_in_days and next_date are None where the backend does not say."""
+
+    enabled: bool
+    period_in_days: int | None = None
+    next_date: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedKey:
+    """One key as AWS shows it. key_id is the id, arn the whole ARN; dates are aware."""
+
+    key_id: str
+    arn: str
+    account_id: str
+    region: str
+    state: str
+    manager: str
+    key_spec: str
+    key_usage: str
+    origin: str
+    multi_region: bool
+    description: str
+    creation_date: datetime
+    deletion_date: datetime | None
+    tags: Mapping[str, str] | Unobservable
+    policy: str | Unobservable | None  # None: not asked for
+    rotation: Rotation | Unobservable | None  # None: not asked for, or a key that cannot rotate
+
+
+@dataclass(frozen=True, slots=True)
+class NotCreated:
+    """The object has never been touched by us: no key of it can exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The keys that carry the object's owner tags, when no key id is remembered."""
+
+    keys: tuple[ObservedKey, ...]
+    thorough: bool  # every key of the account and region was looked at, not only the tag index, which may be minutes late
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """AWS says that the remembered key does not exist."""
+
+    key_id: str
+
+
+Seen = NotCreated | Candidates | ObservedKey | Missing | Unobservable
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a provider leads: checked against STS before anything else is called."""
+
+    account_id: str
+    region: str
+    default_tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyObject:
+    """A KMSKey as the API server holds it, decoded."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    spec: KMSKeySpec
+    status: KMSKeyStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What the operator was started with, as far as it decides about keys. cluster_id: the UID of the namespace kube-system."""
+
+    cluster_id: str
+    default_deletion_policy: DeletionPolicy
+    create_grace: timedelta
+    allow_policy_lockout_bypass: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What stands in the way. stalled: waiting cannot help, somebody has to change something."""
+
+    reason: Reason
+    message: str
+    stalled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The key as it shall be, all defaults resolved. None: not managed."""
+
+    key_spec: str
+    key_usage: str
+    multi_region: bool
+    enabled: bool
+    description: str
+    policy: str | None
+    bypass_policy_lockout_safety_check: bool
+    rotation_enabled: bool
+    rotation_period_in_days: int | None
+    tags: Mapping[str, str]  # the provider's, the object's and the owner tags

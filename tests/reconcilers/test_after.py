@@ -1,0 +1,58 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconcilers.actions import (
+    CancelKeyDeletion,
+    DisableKey,
+    DisableKeyRotation,
+    EnableKey,
+    EnableKeyRotation,
+    KeyAction,
+    PutKeyPolicy,
+    ScheduleKeyDeletion,
+    TagResource,
+    UntagResource,
+    UpdateKeyDescription,
+)
+from reconcilers.after import after
+from reconcilers.states import ObservedKey, Rotation
+from tests.reconcilers.builders import NO_ROTATION, NOW, arn, observed
+
+KEY = arn()
+SOME_DAY = NOW + timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "now"),
+    [
+        (observed("Disabled"), EnableKey(KEY), observed()),
+        (observed(), DisableKey(KEY), observed("Disabled")),
+        (observed("PendingDeletion"), CancelKeyDeletion(KEY), observed("Disabled")),
+        (observed(policy="old"), PutKeyPolicy(KEY, "new", bypass_policy_lockout_safety_check=False), observed(policy="new")),
+        (observed(description="old"), UpdateKeyDescription(KEY, ""), observed()),
+        (observed(tags={"a": "1", "b": "1"}), TagResource(KEY, {"b": "2", "c": "3"}), observed(tags={"a": "1", "b": "2", "c": "3"})),
+        (observed(tags={"a": "1", "b": "1"}), UntagResource(KEY, ("a", "gone")), observed(tags={"b": "1"})),
+        (observed(), EnableKeyRotation(KEY, 90), observed(rotation=Rotation(True, 90))),
+        (observed(rotation=Rotation(False, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 365))),
+        (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 90))),
+        (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, 365), observed(rotation=Rotation(True, 365))),
+        (observed(rotation=Rotation(True, 90)), DisableKeyRotation(KEY), observed(rotation=NO_ROTATION)),
+    ],
+)
+def test_an_action_is_seen_in_the_key(before: ObservedKey, action: KeyAction, now: ObservedKey) -> None:
+    assert after(before, action, {}) == now
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "date"),
+    [
+        ({"KeyState": "PendingDeletion", "DeletionDate": SOME_DAY}, "PendingDeletion", SOME_DAY),
+        ({"KeyState": "PendingReplicaDeletion"}, "PendingReplicaDeletion", None),
+        ({}, "PendingDeletion", None),
+    ],
+)
+def test_a_scheduled_deletion_is_what_the_answer_says(answer: dict[str, Any], state: str, date: object) -> None:
+    gone = after(observed(), ScheduleKeyDeletion(KEY, 30), answer)
+    assert (gone.state, gone.deletion_date) == (state, date)

@@ -1,0 +1,199 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconcilers.actions import AddFinalizer, CreateKey, Plan, RecordKey
+from reconcilers.kmskey import grace_is_over, plan_kmskey, plan_unseen, search_delay
+from reconcilers.reasons import Reason
+from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
+from reconcilers.states import Account, Candidates, KeyObject, Missing, NotCreated, Seen, Unobservable
+from tests.reconcilers.builders import (
+    ACCOUNT_ID,
+    DENIED,
+    KEY_ID,
+    NOW,
+    OTHER_KEY_ID,
+    OWNER_TAGS,
+    UID,
+    account,
+    attempted,
+    foreign,
+    key,
+    observed,
+    operator,
+    remembered,
+)
+from tests.reconcilers.verdicts import message, stalled, told, working
+
+MINUTE = timedelta(minutes=1)
+LATE = Unobservable(Reason.PROVIDER_NOT_READY, "The AWSProvider production is not ready: see its conditions.")
+
+
+def plan(wish: KeyObject, seen: Seen, where: Account | Unobservable | None = None) -> Plan:
+    return plan_kmskey(wish, where or account(), seen, operator(), NOW)
+
+
+class TestCreation:
+    def test_an_empty_spec_asks_for_kms_defaults(self) -> None:
+        create = creation(plan(key(), NotCreated()))
+        assert (create.key_spec, create.key_usage, create.multi_region) == ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", False)
+        assert (create.description, create.policy, create.bypass_policy_lockout_safety_check) == ("", None, False)
+        assert create.tags == OWNER_TAGS
+
+    def test_a_full_spec_reaches_the_call(self) -> None:
+        policy = (
+            '{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::${AWS_ACCOUNT_ID}:root"},"Action":"*","Resource":"*"}}'
+        )
+        spec = KMSKeySpec(
+            description="Orders",
+            key_usage="SIGN_VERIFY",
+            customer_master_key_spec="RSA_2048",
+            multi_region=True,
+            key_policy=policy,
+            bypass_policy_lockout_safety_check=True,
+            tags={"team": "shop"},
+        )
+        bold = operator(allow_policy_lockout_bypass=True)
+        create = creation(plan_kmskey(key(spec), account({"env": "test", "team": "all"}), NotCreated(), bold, NOW))
+        assert (create.key_spec, create.key_usage, create.multi_region) == ("RSA_2048", "SIGN_VERIFY", True)
+        assert create.description == "Orders"
+        assert create.policy == policy.replace("${AWS_ACCOUNT_ID}", ACCOUNT_ID)
+        assert create.bypass_policy_lockout_safety_check
+        assert create.tags == {"env": "test", "team": "shop", **OWNER_TAGS}
+
+    def test_the_attempt_and_the_tags_are_written_down_before_the_call(self) -> None:
+        made = plan(key(KMSKeySpec(tags={"team": "shop"})), NotCreated())
+        assert made.write_ahead
+        assert made.status.creation_attempt == creation(made).attempt
+        assert made.status.managed_tag_keys == ("team",)
+        assert told(made) == working(Reason.CREATING)
+
+    def test_the_finalizer_comes_before_the_key(self) -> None:
+        assert [type(action) for action in plan(key(finalizers=()), NotCreated()).actions] == [AddFinalizer, CreateKey]
+        assert [type(action) for action in plan(key(), NotCreated()).actions] == [CreateKey]
+
+    def test_attempts_are_counted(self) -> None:
+        again = creation(plan(key(status=attempted(6 * MINUTE, count=3)), Candidates((), thorough=True)))
+        assert (again.attempt.id, again.attempt.count, again.attempt.time) == (f"{UID}.4", 4, NOW)
+
+
+def creation(made: Plan) -> CreateKey:
+    (create,) = (action for action in made.actions if isinstance(action, CreateKey))
+    return create
+
+
+class TestSearch:
+    """No id is remembered, and the object has been touched before."""
+
+    @pytest.mark.parametrize("age", [timedelta(), MINUTE, 60 * MINUTE])
+    def test_the_one_key_with_our_tags_is_taken_over(self, age: timedelta) -> None:
+        made = plan(key(status=attempted(age)), Candidates((observed(), foreign()), thorough=False))
+        assert made.actions == (RecordKey(observed()),)
+        assert told(made) == working(Reason.CREATING)
+        assert KEY_ID in message(made)
+
+    @pytest.mark.parametrize(
+        ("age", "thorough"), [(timedelta(), True), (MINUTE * 4.99, True), (5 * MINUTE, False), (60 * MINUTE, False)]
+    )
+    def test_no_second_key_is_made_before_the_grace_is_over_and_every_key_was_looked_at(
+        self, age: timedelta, *, thorough: bool
+    ) -> None:
+        made = plan(key(status=attempted(age)), Candidates((), thorough))
+        assert made.actions == ()
+        assert told(made) == working(Reason.CREATION_UNKNOWN)
+        assert made.status.creation_attempt == attempted(age).creation_attempt
+        assert made.look_again is not None
+
+    def test_the_grace_being_over_and_nothing_found_a_new_attempt_is_made(self) -> None:
+        assert creation(plan(key(status=attempted(5 * MINUTE)), Candidates((), thorough=True))).attempt.count == 2
+
+    def test_without_an_attempt_too_every_key_is_looked_at_before_one_is_made(self) -> None:
+        """A status can get lost; the tag index does not know a key of a minute ago."""
+        assert creation(plan(key(), Candidates((), thorough=True)))
+        assert plan(key(), Candidates((), thorough=False)).actions == ()
+
+    def test_a_found_key_whose_tags_cannot_be_read_keeps_a_second_one_from_being_made(self) -> None:
+        made = plan(key(status=attempted(6 * MINUTE)), Candidates((observed(tags=DENIED),), thorough=True))
+        assert made.actions == ()
+
+    def test_between_two_keys_nobody_guesses(self) -> None:
+        two = Candidates((observed(), observed(key_id=OTHER_KEY_ID)), thorough=True)
+        made = plan(key(status=attempted(MINUTE)), two)
+        assert made.actions == ()
+        assert told(made) == stalled(Reason.AMBIGUOUS_KEY)
+        assert f"{KEY_ID}, {OTHER_KEY_ID}" in message(made)
+
+    def test_a_found_key_of_another_spec_is_not_taken_over(self) -> None:
+        made = plan(key(status=attempted(MINUTE)), Candidates((replace(observed(), key_spec="RSA_2048"),), thorough=True))
+        assert made.actions == ()
+        assert told(made) == stalled(Reason.IMMUTABLE_FIELD_CONFLICT)
+
+    @pytest.mark.parametrize(
+        ("age", "delay"),
+        [(timedelta(), 1), (timedelta(seconds=2), 1), (timedelta(seconds=20), 10), (2 * MINUTE, 60), (60 * MINUTE, 60)],
+    )
+    def test_the_search_is_frequent_at_first_and_each_minute_later(self, age: timedelta, delay: int) -> None:
+        assert search_delay(key(status=attempted(age)), NOW) == timedelta(seconds=delay)
+
+    @pytest.mark.parametrize(
+        ("status", "over"), [(KMSKeyStatus(), True), (attempted(4 * MINUTE), False), (attempted(5 * MINUTE), True)]
+    )
+    def test_the_grace_counts_from_the_attempt(self, status: KMSKeyStatus, *, over: bool) -> None:
+        assert grace_is_over(key(status=status), operator(), NOW) is over
+
+
+class TestMissing:
+    def test_a_new_key_may_be_missing_for_a_while(self) -> None:
+        made = plan(key(status=remembered(creation_date=NOW - 4 * MINUTE)), Missing(KEY_ID))
+        assert made.actions == ()
+        assert told(made) == working(Reason.KEY_NOT_USABLE_YET)
+        assert made.look_again == timedelta(seconds=5)
+
+    def test_a_new_key_that_was_ready_stays_so_meanwhile(self) -> None:
+        settled = plan(key(status=remembered()), observed()).status.model_copy(update={"creation_date": NOW})
+        made = plan(key(status=settled), Missing(KEY_ID))
+        assert told(made) == {"Ready": ("True", Reason.AVAILABLE), "Synced": ("False", Reason.KEY_NOT_USABLE_YET)}
+
+    @pytest.mark.parametrize("age", [5 * MINUTE, timedelta(days=400)])
+    def test_an_old_key_that_is_missing_is_lost_and_not_replaced(self, age: timedelta) -> None:
+        made = plan(key(status=remembered(creation_date=NOW - age)), Missing(KEY_ID))
+        assert made.actions == ()
+        assert told(made) == stalled(Reason.KEY_LOST)
+        assert (made.status.key_id, made.status.ready, made.status.key_state) == (KEY_ID, False, None)
+        assert "It is not replaced" in message(made)
+
+    def test_a_lost_key_that_shows_again_is_kept_as_if_nothing_had_been(self) -> None:
+        lost = plan(key(status=remembered()), Missing(KEY_ID)).status
+        assert told(plan(key(status=lost), observed()))["Ready"] == ("True", Reason.AVAILABLE)
+
+
+class TestUnseen:
+    """AWS is not asked."""
+
+    @pytest.mark.parametrize("seen", [NotCreated(), Candidates((), thorough=True), Missing(KEY_ID), observed(description="meddled")])
+    def test_without_a_provider_nothing_is_done(self, seen: Seen) -> None:
+        made = plan(key(status=remembered()), seen, LATE)
+        assert (made.actions, made.look_again) == ((), 5 * MINUTE)
+        assert told(made)["Ready"] == ("False", Reason.PROVIDER_NOT_READY)
+        assert message(made) == LATE.message
+        assert made.status.key_id == KEY_ID
+
+    def test_a_key_that_cannot_be_seen_is_left_alone(self) -> None:
+        made = plan(key(KMSKeySpec(description="new"), remembered()), DENIED)
+        assert (made.actions, told(made)) == ((), stalled(Reason.ACCESS_DENIED))
+
+    def test_a_refused_spec_is_told_without_asking_aws(self) -> None:
+        wish = key(KMSKeySpec(key_policy="[]"), remembered())
+        unseen = plan_unseen(wish, account(), operator(), NOW)
+        assert unseen is not None
+        assert (unseen.actions, told(unseen)) == ((), stalled(Reason.INVALID_POLICY))
+        assert unseen == plan(wish, observed(description="meddled"))
+
+    def test_a_good_spec_needs_to_be_seen(self) -> None:
+        assert plan_unseen(key(), account(), operator(), NOW) is None
+
+    def test_a_deleted_object_is_planned_by_the_rules_of_deletion(self) -> None:
+        retained = key(KMSKeySpec(deletion_policy=DeletionPolicy.RETAIN), deleting=True)
+        assert plan_unseen(retained, LATE, operator(), NOW) is not None
+        assert plan_unseen(key(deleting=True), account(), operator(), NOW) is None

@@ -1,0 +1,68 @@
+import pytest
+
+from reconcilers.reasons import Reason
+from reconcilers.refusals import refusal
+from reconcilers.resources import KMSKeySpec, KMSKeyStatus
+from reconcilers.states import Account, KeyObject, Operator, Problem
+from reconcilers.wanted import wanted_key
+from tests.reconcilers.builders import KEY_ID, account, key, operator, remembered
+
+GOOD_POLICY = '{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}'
+BYPASS = KMSKeySpec(bypass_policy_lockout_safety_check=True)
+BOLD = operator(allow_policy_lockout_bypass=True)
+
+
+def tags(count: int, prefix: str = "own") -> dict[str, str]:
+    return {f"{prefix}-{number}": "x" for number in range(count)}
+
+
+def refused(wish: KeyObject, where: Account | None = None, by: Operator | None = None) -> Problem | None:
+    where, by = where or account(), by or operator()
+    return refusal(wish, where, wanted_key(wish, where, by), by)
+
+
+@pytest.mark.parametrize(
+    ("wish", "where", "by"),
+    [
+        (key(), account(), operator()),
+        (key(status=remembered()), account(), operator()),
+        (key(status=KMSKeyStatus()), account(region="eu-west-1"), operator()),
+        (key(status=KMSKeyStatus(key_id=KEY_ID)), account(), operator()),
+        (key(KMSKeySpec(key_policy=GOOD_POLICY)), account(), operator()),
+        (key(KMSKeySpec(bypass_policy_lockout_safety_check=False)), account(), operator()),
+        (key(BYPASS), account(), BOLD),
+        (key(KMSKeySpec(tags=tags(47))), account(), operator()),
+        (key(KMSKeySpec(tags=tags(40))), account(tags(7, "default")), operator()),
+        (key(KMSKeySpec(tags=tags(47))), account(tags(47)), operator()),
+    ],
+)
+def test_nothing_speaks_against_a_good_spec(wish: KeyObject, where: Account, by: Operator) -> None:
+    assert refused(wish, where, by) is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "where", "reason", "words"),
+    [
+        (
+            key(status=remembered()),
+            account(account_id="999999999999"),
+            Reason.IMMUTABLE_FIELD_CONFLICT,
+            "made in account 123456789012, region us-east-1, but the provider now leads to account 999999999999",
+        ),
+        (key(status=remembered()), account(region="eu-west-1"), Reason.IMMUTABLE_FIELD_CONFLICT, "region eu-west-1"),
+        (key(BYPASS), account(), Reason.BYPASS_NOT_ALLOWED, "--allow-policy-lockout-bypass"),
+        (key(KMSKeySpec(key_policy="[]")), account(), Reason.INVALID_POLICY, "a JSON object with a Statement"),
+        (key(KMSKeySpec(key_policy="{x")), account(), Reason.INVALID_POLICY, "it is not JSON"),
+        (key(KMSKeySpec(tags=tags(47))), account(tags(1, "default")), Reason.TOO_MANY_TAGS, "would have 51 tags"),
+        (key(BYPASS.model_copy(update={"key_policy": "[]"})), account(), Reason.BYPASS_NOT_ALLOWED, "remove it"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_with_the_way_out(wish: KeyObject, where: Account, reason: Reason, words: str) -> None:
+    problem = refused(wish, where)
+    assert problem is not None
+    assert (problem.reason, problem.stalled) == (reason, True)
+    assert words in problem.message
+
+
+def test_a_policy_is_judged_after_its_placeholder_is_filled_in() -> None:
+    assert refused(key(KMSKeySpec(key_policy=GOOD_POLICY.replace('"*"}', '"${AWS_ACCOUNT_ID}"}')))) is None
