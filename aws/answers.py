@@ -1,0 +1,82 @@
+"""Reading AWS's answers: whole, or not at all.
+
+Rules:
+1. An answer without what it must have is garbage, and botocore's parser lets it through. "No tags" and "no keys" are what a second key
+   would be made of, so a missing list is never an empty one.
+2. A page that says that there is more, but not where, is garbage too.
+3. A marker that expired on the way means to start again, once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from botocore.parsers import ResponseParserError
+
+from aws.clients import Connection
+from aws.errors import EXPIRED_MARKER_CODES, RetryableError, translate
+
+T = TypeVar("T")
+
+
+def decode(operation: str, decoder: Callable[[], T]) -> T:
+    """What the decoder makes of an answer. Raises AWSError for garbage; a garbled answer to CreateKey means that its result is unknown."""
+    try:
+        return decoder()
+    except (AttributeError, LookupError, TypeError):
+        garbled = translate(operation, ResponseParserError())
+    raise garbled
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[asyncio.TaskGroup]:
+    """Reads in parallel; the first that fails ends the others, and its error is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        first = errors.exceptions[0]
+    else:
+        return
+    raise first
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How an operation pages: the names of its list, of the token in the answer, and of that token in the next request."""
+
+    service: str
+    operation: str
+    items: str
+    next_token: str
+    token: str
+
+    async def read(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """All items of all pages. Raises AWSError."""
+        try:
+            return await self._read(connection, parameters)
+        except RetryableError as error:
+            if error.failure.code not in EXPIRED_MARKER_CODES:
+                raise
+        return await self._read(connection, parameters)
+
+    async def _read(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        items, following = await self._page(connection, parameters)
+        while following:
+            more, following = await self._page(connection, {**parameters, self.token: following})
+            items = [*items, *more]
+        return items
+
+    async def _page(self, connection: Connection, parameters: Mapping[str, Any]) -> tuple[list[Any], str | None]:
+        page = await connection.call(self.service, self.operation, parameters)
+        following = page.get(self.next_token)
+        if self.items not in page or (page.get("Truncated") and not following):
+            raise translate(self.operation, ResponseParserError())
+        return page[self.items], following
+
+
+TAGS = Listing("kms", "ListResourceTags", "Tags", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
+KEYS = Listing("kms", "ListKeys", "Keys", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
+TAGGED = Listing("resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", "PaginationToken", "PaginationToken")

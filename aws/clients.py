@@ -1,0 +1,133 @@
+"""From a provider to a connection: one for each provider, kept while its request is the same.
+
+Rules:
+1. A changed request (another Secret, role or endpoint) makes a new connection and retires the old one at once. Old and new credentials are
+   never mixed, and calls under way finish.
+2. Who asks at the same time gets the same connection; who gives up waiting does not stop the others. A failure is not kept.
+3. At most MOST_CONNECTIONS are kept; the one not asked for the longest goes first.
+4. Each call waits for its quota, then sends one attempt. Nothing is repeated, with one exception: when AWS refuses the credentials of a role,
+   nothing was done, and the call is made once more with new ones.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import structlog
+
+from aws.channels import Terms
+from aws.credentials import AccessRequest
+from aws.errors import AWSError
+from aws.partitions import check
+from aws.quotas import Quotas
+from aws.sessions import Session
+from aws.sts import CallerIdentity, caller_identity
+from reconcilers.codes import AUTHENTICATION_CODES, THROTTLING_CODES
+
+log = structlog.get_logger()
+
+MOST_CONNECTIONS = 64  # 0.2 MB each, and more providers than that are rarely busy at once
+
+
+class Connection:
+    """A provider's account and region, ready to be called. It stays usable after it was replaced."""
+
+    def __init__(self, session: Session, identity: CallerIdentity, region: str, quotas: Quotas, terms: Terms) -> None:
+        self.account_id = identity.account_id
+        self.caller_arn = identity.arn
+        self.region = region
+        self._session = session
+        self._quotas = quotas
+        self._terms = terms
+
+    async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: kms, sts, resourcegroupstaggingapi.
+
+        Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
+        """
+        self._terms.waited(operation, await self._quotas.take(self.account_id, self.region, operation))
+        try:
+            return await self._with_fresh_credentials(service, operation, parameters)
+        except AWSError as error:
+            if error.failure.code in THROTTLING_CODES:
+                self._quotas.throttled(self.account_id, self.region, operation)
+            raise
+
+    async def _with_fresh_credentials(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        channel = await self._session.channel()
+        try:
+            return await channel.call(service, operation, parameters)
+        except AWSError as error:
+            if error.failure.code not in AUTHENTICATION_CODES or not self._session.refused(channel):
+                raise
+        return await (await self._session.channel()).call(service, operation, parameters)
+
+
+class Clients:
+    """All connections of the process. quota_fraction: the share of KMS's request quotas that we take."""
+
+    def __init__(self, terms: Terms, quota_fraction: float) -> None:
+        self._terms = terms
+        self._quotas = Quotas(quota_fraction)
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def connect(self, request: AccessRequest) -> Connection:
+        """The provider's connection, its account checked with STS when it is new. Raises AWSError, InvalidAccessError."""
+        check(request)
+        slot = self._slots.get(request.provider)
+        if slot is None or slot.request != request:
+            slot = self._replace(request)
+        self._slots.move_to_end(request.provider)
+        return await asyncio.shield(slot.connecting)
+
+    async def close(self) -> None:
+        """Retires all connections; those with calls under way close after them."""
+        while self._slots:
+            self._retire(self._slots.popitem()[1])
+        await asyncio.gather(*self._background)
+
+    def _replace(self, request: AccessRequest) -> "_Slot":
+        old = self._slots.pop(request.provider, None)
+        if old is not None:
+            self._retire(old)
+        if len(self._slots) >= MOST_CONNECTIONS:
+            self._retire(self._slots.popitem(last=False)[1])
+        slot = self._slots[request.provider] = _Slot(request, Session(self._terms, request))
+        slot.connecting = asyncio.create_task(self._connect(slot), name=f"connect {request.provider}")
+        slot.connecting.add_done_callback(lambda _: self._forget_failed(slot))
+        return slot
+
+    async def _connect(self, slot: "_Slot") -> Connection:
+        identity = await caller_identity(await slot.session.channel())
+        region = slot.request.region
+        log.info("aws_connected", provider=slot.request.provider, account=identity.account_id, region=region, caller=identity.arn)
+        return Connection(slot.session, identity, region, self._quotas, self._terms)
+
+    def _forget_failed(self, slot: "_Slot") -> None:
+        if slot.connecting.cancelled() or slot.connecting.exception():
+            if self._slots.get(slot.request.provider) is slot:
+                del self._slots[slot.request.provider]
+            self._spawn(slot.session.retire())
+
+    def _retire(self, slot: "_Slot") -> None:
+        self._spawn(slot.retire())
+
+    def _spawn(self, closing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(closing, name="close AWS connections")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+class _Slot:
+    connecting: asyncio.Task[Connection]
+
+    def __init__(self, request: AccessRequest, session: Session) -> None:
+        self.request = request
+        self.session = session
+
+    async def retire(self) -> None:
+        """Lets it go, once it is there; whoever still waits for it gets it."""
+        await asyncio.wait([self.connecting])
+        await self.session.retire()

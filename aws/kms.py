@@ -1,0 +1,224 @@
+"""KMS keys: observed, made, and changed by one call for each action.
+
+Rules:
+1. An observation holds AWS's words. What may not be read (AccessDenied) becomes Unobservable in its own field, with what to do; the rest stays.
+2. DescribeKey's NotFoundException is an answer, Missing. From any later call of the same observation it is KMS not agreeing with itself
+   yet: to be retried.
+3. Nothing is asked for twice, and nothing that cannot matter: rotation only of keys that can rotate, the policy only if it is managed.
+4. KMSInvalidStateException is retried for every action, a second ScheduleKeyDeletion included: KMS says the same for a key that is still
+   Creating or Updating, and only the next observation can tell these from a key that is pending deletion already.
+"""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar, assert_never
+
+from aws.answers import TAGS, decode, reading
+from aws.clients import Connection
+from aws.errors import BlockedError, InvalidAccessError, NotFoundError, RetryableError, StalledError
+from reconcilers.actions import (
+    CancelKeyDeletion,
+    CreateKey,
+    DisableKey,
+    DisableKeyRotation,
+    EnableKey,
+    EnableKeyRotation,
+    KeyAction,
+    PutKeyPolicy,
+    ScheduleKeyDeletion,
+    TagResource,
+    UntagResource,
+    UpdateKeyDescription,
+)
+from reconcilers.codes import DENIED_CODES
+from reconcilers.failures import explain
+from reconcilers.reasons import Reason
+from reconcilers.states import Missing, ObservedKey, Rotation, Unobservable
+
+T = TypeVar("T")
+
+POLICY_NAME = "default"  # the only one that KMS knows
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What DescribeKey tells: a key whose tags, policy and rotation are yet to be read, and whether it is a multi-Region replica."""
+
+    key: ObservedKey
+    is_replica: bool
+
+    @property
+    def can_rotate(self) -> bool:
+        """Automatic rotation is for symmetric keys with KMS's own material, and is set on the primary."""
+        return self.key.key_spec == "SYMMETRIC_DEFAULT" and self.key.origin == "AWS_KMS" and not self.is_replica
+
+
+async def observe_key(connection: Connection, key: str, *, policy: bool) -> ObservedKey | Missing:
+    """The key (id or ARN) as AWS shows it; its policy only on request. Raises AWSError."""
+    described = await describe_key(connection, key)
+    return described if isinstance(described, Missing) else await observe_rest(connection, described, policy=policy)
+
+
+async def describe_key(connection: Connection, key: str) -> Described | Missing:
+    """DescribeKey alone. Raises AWSError."""
+    try:
+        answer = await connection.call("kms", "DescribeKey", {"KeyId": key})
+    except NotFoundError:
+        return Missing(key)
+    return _described("DescribeKey", answer)
+
+
+async def observe_rest(connection: Connection, described: Described, *, policy: bool) -> ObservedKey:
+    """Reads what DescribeKey leaves out, at the same time. Raises AWSError."""
+    key = described.key
+    async with reading() as group:
+        tags = group.create_task(_readable(_tags(connection, key.arn)))
+        rules = group.create_task(_readable(_policy(connection, key.arn))) if policy else None
+        rotation = group.create_task(_readable(_rotation(connection, key.arn))) if described.can_rotate else None
+    return replace(
+        key, tags=tags.result(), policy=rules.result() if rules else None, rotation=rotation.result() if rotation else None
+    )
+
+
+async def create_key(connection: Connection, action: CreateKey) -> ObservedKey:
+    """Makes the key: one request, never repeated. Raises AWSError; UnknownResultError if the key may exist all the same.
+
+    It may not be cancelled between sending and persisting the answer: the caller shields both together.
+    """
+    answer = await connection.call("kms", "CreateKey", _creation(action))
+    made = _described("CreateKey", answer)
+    rotation = Rotation(enabled=False) if made.can_rotate else None
+    return replace(made.key, tags=dict(action.tags), policy=action.policy, rotation=rotation)
+
+
+async def apply(connection: Connection, action: KeyAction) -> dict[str, Any]:
+    """Carries the action out; returns KMS's answer, dates in UTC.
+
+    Raises AWSError, FencedError, and InvalidAccessError for a key of another account or region.
+    """
+    operation, parameters = _request(action)
+    answer = await connection.call("kms", operation, {"KeyId": _key_id(connection, action.key), **parameters})
+    return {name: _utc(value) if isinstance(value, datetime) else value for name, value in answer.items()}
+
+
+def _key_id(connection: Connection, arn: str) -> str:
+    """The id in an ARN, because moto takes no ARN in four operations. A multi-Region id exists in many places: so the ARN's is checked."""
+    _, _, _, region, account_id, resource = arn.split(":", 5)
+    if (region, account_id) != (connection.region, connection.account_id):
+        here = f"the provider's account {connection.account_id} and region {connection.region}"
+        raise InvalidAccessError(Reason.ACCOUNT_MISMATCH, f"{arn} is not in {here}: set the provider back to where the key is")
+    return resource.removeprefix("key/")
+
+
+def _request(action: KeyAction) -> tuple[str, dict[str, Any]]:
+    match action:
+        case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | DisableKey():
+            return type(action).__name__, {}
+        case PutKeyPolicy(policy=policy, bypass_policy_lockout_safety_check=bypass):
+            return "PutKeyPolicy", {"PolicyName": POLICY_NAME, "Policy": policy, **_bypass(bypass)}
+        case UpdateKeyDescription(description=description):
+            return "UpdateKeyDescription", {"Description": description}
+        case TagResource(tags=tags):
+            return "TagResource", {"Tags": _tag_list(tags)}
+        case UntagResource(tag_keys=keys):
+            return "UntagResource", {"TagKeys": list(keys)}
+        case EnableKeyRotation(period_in_days=days):
+            return "EnableKeyRotation", {"RotationPeriodInDays": days} if days else {}
+        case ScheduleKeyDeletion(window_in_days=days):
+            return "ScheduleKeyDeletion", {"PendingWindowInDays": days}
+        case _:
+            assert_never(action)
+
+
+def _creation(action: CreateKey) -> dict[str, Any]:
+    """What equals KMS's default is left out: older backends, and policies with conditions, see the request that people expect."""
+    parameters: dict[str, Any] = {
+        "KeySpec": action.key_spec,
+        "KeyUsage": action.key_usage,
+        "Description": action.description,
+        "Tags": _tag_list(action.tags),
+        **_bypass(action.bypass_policy_lockout_safety_check),
+    }
+    if action.policy is not None:
+        parameters["Policy"] = action.policy
+    if action.multi_region:
+        parameters["MultiRegion"] = True
+    return parameters
+
+
+def _bypass(wanted: bool) -> dict[str, bool]:
+    return {"BypassPolicyLockoutSafetyCheck": True} if wanted else {}
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
+
+
+async def _tags(connection: Connection, key: str) -> Mapping[str, str]:
+    tags = await TAGS.read(connection, {"KeyId": key})
+    return decode("ListResourceTags", lambda: {tag["TagKey"]: tag["TagValue"] for tag in tags})
+
+
+async def _policy(connection: Connection, key: str) -> str:
+    answer = await connection.call("kms", "GetKeyPolicy", {"KeyId": key, "PolicyName": POLICY_NAME})
+    return decode("GetKeyPolicy", lambda: str(answer["Policy"]))
+
+
+async def _rotation(connection: Connection, key: str) -> Rotation:
+    operation = "GetKeyRotationStatus"
+    try:
+        answer = await connection.call("kms", operation, {"KeyId": key})
+    except StalledError as error:
+        if error.failure.code == "UnsupportedOperationException":  # a key that cannot rotate does not
+            return Rotation(enabled=False)
+        raise
+    next_date = answer.get("NextRotationDate")
+    return decode(
+        operation,
+        lambda: Rotation(answer["KeyRotationEnabled"], answer.get("RotationPeriodInDays"), next_date and _utc(next_date)),
+    )
+
+
+def _described(operation: str, answer: Mapping[str, Any]) -> Described:
+    return decode(operation, lambda: _decode_metadata(answer["KeyMetadata"]))
+
+
+def _decode_metadata(told: Mapping[str, Any]) -> Described:
+    """Emulators leave out what was not asked for; KMS's defaults stand in."""
+    multi_region = told.get("MultiRegionConfiguration", {})
+    key = ObservedKey(
+        key_id=told["KeyId"],
+        arn=told["Arn"],
+        account_id=told["AWSAccountId"],
+        region=told["Arn"].split(":")[3],
+        state=told["KeyState"],
+        manager=told.get("KeyManager", "CUSTOMER"),
+        key_spec=told.get("KeySpec") or told.get("CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"),
+        key_usage=told.get("KeyUsage", "ENCRYPT_DECRYPT"),
+        origin=told.get("Origin", "AWS_KMS"),
+        multi_region=told.get("MultiRegion", False),
+        description=told.get("Description", ""),
+        creation_date=_utc(told["CreationDate"]),
+        deletion_date=_utc(told["DeletionDate"]) if "DeletionDate" in told else None,
+        tags={},
+        policy=None,
+        rotation=None,
+    )
+    return Described(key, multi_region.get("MultiRegionKeyType") == "REPLICA")
+
+
+def _utc(date: datetime) -> datetime:
+    return date.astimezone(UTC)
+
+
+async def _readable(told: Awaitable[T]) -> T | Unobservable:
+    """Rules 1 and 2, for whatever is read after DescribeKey."""
+    try:
+        return await told
+    except NotFoundError as error:
+        raise RetryableError(error.failure) from None
+    except BlockedError as error:
+        if error.failure.code not in DENIED_CODES:
+            raise
+        return Unobservable(Reason.ACCESS_DENIED, explain(error.failure).message, error.failure)

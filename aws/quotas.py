@@ -1,0 +1,105 @@
+"""How fast we call: one token bucket for each account, region and operation, shared by all connections of the process.
+
+Rules:
+1. KMS counts requests per account and region, together with everybody else in the account. We take a fraction of each quota.
+2. A bucket holds one second's worth, at least one call. Whoever comes first is served first.
+3. A throttled bucket halves its rate and gets it back evenly: others in the account need their share too.
+4. Waiting is cancelled by the caller's own deadline, and then takes nothing from those who wait behind.
+
+Time is the loop's: monotonic. Operations without a known quota do not wait. Not promised: fairness between processes, priorities.
+"""
+
+import asyncio
+from typing import Final
+
+# Requests a second: KMS developer guide, "Request quotas" (2026). For GetResources AWS publishes none: 5 is a guess on the safe side,
+# and throttling would correct it.
+PER_SECOND: Final[dict[str, float]] = {
+    "CancelKeyDeletion": 5,
+    "CreateKey": 5,
+    "DescribeKey": 2000,
+    "DisableKey": 5,
+    "DisableKeyRotation": 5,
+    "EnableKey": 5,
+    "EnableKeyRotation": 15,
+    "GetKeyPolicy": 1000,
+    "GetKeyRotationStatus": 1000,
+    "GetResources": 5,
+    "ListKeys": 500,
+    "ListResourceTags": 2000,
+    "PutKeyPolicy": 15,
+    "ScheduleKeyDeletion": 15,
+    "TagResource": 10,
+    "UntagResource": 5,
+    "UpdateKeyDescription": 5,
+}
+# A rate halved once is whole again after this time, and the floor after twice of it: AWS's own buckets refill within seconds.
+RECOVERY_SECONDS = 30.0
+# Below this share of its rate a bucket would hardly notice that the storm is over.
+FLOOR = 1 / 16
+# AWS counts by the second: all refusals within one are the same piece of news.
+ONE_NEWS_SECONDS = 1.0
+
+
+class Quotas:
+    """All buckets of the process. fraction: the share of AWS's quotas that is ours, above 0 and at most 1."""
+
+    def __init__(self, fraction: float) -> None:
+        self._fraction = fraction
+        self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+
+    async def take(self, account_id: str, region: str, operation: str) -> float:
+        """Waits until the call may be made; returns the seconds waited. There is no bound but the caller's."""
+        bucket = self._bucket(account_id, region, operation)
+        if bucket is None:
+            return 0.0
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await bucket.take()
+        return loop.time() - began
+
+    def throttled(self, account_id: str, region: str, operation: str) -> None:
+        """AWS said that this was too fast."""
+        bucket = self._bucket(account_id, region, operation)
+        if bucket is not None:
+            bucket.slow_down()
+
+    def _bucket(self, account_id: str, region: str, operation: str) -> "_Bucket | None":
+        if operation not in PER_SECOND:
+            return None
+        key = (account_id, region, operation)
+        if key not in self._buckets:
+            self._buckets[key] = _Bucket(PER_SECOND[operation] * self._fraction)
+        return self._buckets[key]
+
+
+class _Bucket:
+    """`rate` tokens flow in every second, up to `_size`."""
+
+    def __init__(self, rate: float) -> None:
+        self._full_rate = self._rate = rate
+        self._size = self._tokens = max(rate, 1.0)
+        self._seen = asyncio.get_running_loop().time()
+        self._slow_again = self._seen
+        self._turn = asyncio.Lock()  # serves in the order of arrival; who gives up leaves the line and has taken nothing
+
+    async def take(self) -> None:
+        async with self._turn:
+            self._refill()
+            if self._tokens < 1.0:
+                await asyncio.sleep((1.0 - self._tokens) / self._rate)
+                self._refill()
+            self._tokens -= 1.0  # slightly below 0 if the rate was halved meanwhile: the next one waits longer
+
+    def slow_down(self) -> None:
+        self._refill()
+        self._tokens = min(self._tokens, 0.0)
+        if self._seen >= self._slow_again:
+            self._rate = max(self._rate / 2, self._full_rate * FLOOR)
+            self._slow_again = self._seen + ONE_NEWS_SECONDS
+
+    def _refill(self) -> None:
+        now = asyncio.get_running_loop().time()
+        elapsed, self._seen = now - self._seen, now
+        self._tokens = min(self._size, self._tokens + elapsed * self._rate)
+        self._rate = min(self._full_rate, self._rate + elapsed * self._full_rate / 2 / RECOVERY_SECONDS)

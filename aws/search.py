@@ -1,0 +1,137 @@
+"""Looking for the key of an object whose CreateKey was not answered: by its owner tags, which were part of that call.
+
+Rules:
+1. First the tag index (GetResources): one call, but minutes late. When that is not enough, or not allowed, every key of the account and region:
+   ListKeys, and the tags of each.
+2. A result is thorough if every key was looked at. Keys whose tags we may not read do not count against it: a key of ours lets us read them
+   unless its own policy locks us out, and then the tag index shows it, which asks no key policy.
+3. A key of somebody else never becomes ours, because ours are tagged by CreateKey itself. So a repeated scan reads only keys that are new;
+   tags that were read within SETTLE_SECONDS of the key's first appearance may have been too early, and are read again.
+4. Multi-Region replicas and AWS's own keys are never candidates. A candidate's tags are verified by ListResourceTags where it may be called.
+
+The memory is the process's: it knows nothing after a restart, and then reads everything again.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from aws.answers import KEYS, TAGGED, TAGS, decode, reading
+from aws.clients import Connection
+from aws.errors import AWSError, BlockedError, NotFoundError
+from aws.kms import describe_key, observe_rest
+from reconcilers.codes import DENIED_CODES
+from reconcilers.names import CLUSTER_TAG, UID_TAG
+from reconcilers.states import Candidates, Missing, ObservedKey, Unobservable
+
+# KMS may show changes "several minutes" late (its documentation); twice the default grace of a lost creation is surely after that.
+SETTLE_SECONDS = 600.0
+# Twenty readers of 20 ms each take KMS's whole quota at our half of it; more would only wait in line.
+READERS = 20
+# KMS's own limit of keys in one account and region; 200 bytes each.
+MOST_REMEMBERED = 100_000
+
+_Owner = tuple[str, str]  # the cluster's id and the object's uid, from the tags of a key
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of one key. owner: None if it has none, or does not tell us."""
+
+    first_seen: float
+    owner: _Owner | None = None
+    settled: bool = False
+
+
+class Search:
+    """Finds keys by their owner tags, and remembers which keys it need not read again; one for the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dict[str, _Known]] = {}  # by account and region, then by key ARN
+
+    async def find_owned(self, connection: Connection, cluster_id: str, uid: str, *, thorough: bool, policy: bool) -> Candidates:
+        """The keys that carry the object's owner tags, each observed (with its policy on request).
+
+        thorough: look at every key, not only at the tag index. The result says whether that was done: it is not when ListKeys is denied.
+        Raises AWSError; BlockedError, naming all permissions that would do, when neither way is allowed.
+        """
+        owner = (cluster_id, uid)
+        found = await _indexed(connection, owner)
+        looked_at_all = False
+        if thorough or found is None:
+            try:
+                found = (found or set()) | await self._scan(connection, owner)
+                looked_at_all = True
+            except BlockedError as error:
+                if found is None or error.failure.code not in DENIED_CODES:
+                    raise _naming_permissions(error) from None
+        candidates = [await _candidate(connection, arn, owner, policy=policy) for arn in sorted(found or ())]
+        return Candidates(tuple(key for key in candidates if key), looked_at_all)
+
+    async def _scan(self, connection: Connection, owner: _Owner) -> set[str]:
+        listed = await KEYS.read(connection, {"Limit": 1000})
+        known = self._recall(connection, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
+        unsettled = iter([arn for arn, key in known.items() if not key.settled])
+        async with reading() as group:
+            for _ in range(READERS):
+                group.create_task(_read_owners(connection, known, unsettled))
+        return {arn for arn, key in known.items() if key.owner == owner}
+
+    def _recall(self, connection: Connection, arns: list[str]) -> dict[str, _Known]:
+        """What is known of these keys; keys that are gone are forgotten, and so are the accounts not searched for the longest."""
+        now = asyncio.get_running_loop().time()
+        place = (connection.account_id, connection.region)
+        old = self._known.pop(place, {})
+        while sum(map(len, self._known.values())) + len(arns) > MOST_REMEMBERED and self._known:
+            del self._known[next(iter(self._known))]
+        known = self._known[place] = {arn: old.get(arn) or _Known(now) for arn in arns}
+        return known
+
+
+async def _indexed(connection: Connection, owner: _Owner) -> set[str] | None:
+    """The ARNs that the tag index shows; None if it cannot be asked, for whatever reason: the scan is there for that."""
+    filters = [{"Key": tag, "Values": [value]} for tag, value in zip((CLUSTER_TAG, UID_TAG), owner, strict=True)]
+    try:
+        found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100})
+        return decode("GetResources", lambda: {resource["ResourceARN"] for resource in found})
+    except AWSError:
+        return None
+
+
+async def _read_owners(connection: Connection, known: dict[str, _Known], arns: Iterator[str]) -> None:
+    """One of several readers that share the iterator. What was read stays known even if the whole scan is cut off."""
+    loop = asyncio.get_running_loop()
+    for arn in arns:
+        key, began = known[arn], loop.time()
+        key.owner = await _owner(connection, arn)
+        key.settled = began - key.first_seen >= SETTLE_SECONDS
+
+
+async def _owner(connection: Connection, arn: str) -> _Owner | None:
+    try:
+        tags = await TAGS.read(connection, {"KeyId": arn})
+    except NotFoundError:  # listed and not yet known, or just gone
+        return None
+    except BlockedError as error:
+        if error.failure.code in DENIED_CODES:
+            return None
+        raise
+    found = decode("ListResourceTags", lambda: {tag["TagKey"]: tag["TagValue"] for tag in tags})
+    return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
+
+
+async def _candidate(connection: Connection, arn: str, owner: _Owner, *, policy: bool) -> ObservedKey | None:
+    described = await describe_key(connection, arn)
+    if isinstance(described, Missing) or described.is_replica or described.key.manager != "CUSTOMER":
+        return None
+    key = await observe_rest(connection, described, policy=policy)
+    if isinstance(key.tags, Unobservable):  # found, and not for us to judge: better than making another one
+        return key
+    return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None
+
+
+def _naming_permissions(error: BlockedError) -> BlockedError:
+    if error.failure.code not in DENIED_CODES:
+        return error
+    needs = "to look for a key whose creation was not answered, tag:GetResources, or kms:ListKeys and kms:ListResourceTags are needed"
+    return BlockedError(replace(error.failure, message=f"{error.failure.message.rstrip('.')}; {needs}"))

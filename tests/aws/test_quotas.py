@@ -1,0 +1,83 @@
+import asyncio
+
+import pytest
+
+from aws.quotas import PER_SECOND, RECOVERY_SECONDS, Quotas
+
+pytestmark = pytest.mark.virtual_time
+
+HERE = ("111122223333", "eu-central-1")
+
+
+async def calls(quotas: Quotas, operation: str, count: int) -> list[float]:
+    """When each of so many calls, asked for at once, may be made."""
+    loop = asyncio.get_running_loop()
+    began, times = loop.time(), []
+    for _ in range(count):
+        await quotas.take(*HERE, operation)
+        times.append(loop.time() - began)
+    return times
+
+
+async def test_a_second_of_calls_goes_at_once_and_the_rest_at_the_rate() -> None:
+    assert await calls(Quotas(1.0), "CreateKey", 8) == pytest.approx([0, 0, 0, 0, 0, 0.2, 0.4, 0.6])
+
+
+async def test_a_fraction_takes_a_fraction() -> None:
+    assert await calls(Quotas(0.1), "CreateKey", 4) == pytest.approx([0, 2, 4, 6])
+
+
+async def test_the_wait_is_told() -> None:
+    quotas = Quotas(0.2)
+    assert await quotas.take(*HERE, "CreateKey") == 0
+    assert await quotas.take(*HERE, "CreateKey") == pytest.approx(1)
+
+
+async def test_other_accounts_regions_and_operations_do_not_wait() -> None:
+    quotas = Quotas(0.2)
+    await quotas.take(*HERE, "CreateKey")
+    assert await quotas.take(HERE[0], "us-east-1", "CreateKey") == 0
+    assert await quotas.take("444455556666", HERE[1], "CreateKey") == 0
+    assert await quotas.take(*HERE, "EnableKey") == 0
+
+
+async def test_an_operation_without_a_quota_never_waits() -> None:
+    assert await calls(Quotas(0.001), "GetCallerIdentity", 1000) == [0] * 1000
+
+
+async def test_who_came_first_goes_first_and_who_gives_up_takes_nothing() -> None:
+    quotas, order = Quotas(0.2), list[int]()
+
+    async def one(number: int, patience: float) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await quotas.take(*HERE, "CreateKey")
+        except TimeoutError:
+            return
+        order.append(number)
+
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(one(number, 1.5 if number in {1, 2, 3} else 100) for number in range(6)))
+    assert order == [0, 1, 4, 5]
+    assert asyncio.get_running_loop().time() - began == pytest.approx(3)
+
+
+async def test_throttling_halves_the_rate_once_for_all_calls_in_flight_and_it_recovers() -> None:
+    quotas = Quotas(1.0)
+    await calls(quotas, "TagResource", 3)
+    for _ in range(20):
+        quotas.throttled(*HERE, "TagResource")
+    slow = await calls(quotas, "TagResource", 5)
+    assert slow[-1] == pytest.approx(1.0, rel=0.05)
+    await asyncio.sleep(RECOVERY_SECONDS)
+    assert (await calls(quotas, "TagResource", 20))[-1] == pytest.approx(1.0)
+
+
+async def test_a_throttling_storm_leaves_a_trickle() -> None:
+    quotas = Quotas(1.0)
+    for _ in range(100):
+        await quotas.take(*HERE, "CreateKey")
+        quotas.throttled(*HERE, "CreateKey")
+    began = asyncio.get_running_loop().time()
+    await quotas.take(*HERE, "CreateKey")
+    assert asyncio.get_running_loop().time() - began < 16 / PER_SECOND["CreateKey"]

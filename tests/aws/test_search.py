@@ -1,0 +1,201 @@
+import asyncio
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aws import search
+from aws.clients import Clients, Connection
+from aws.credentials import Access, AccessRequest
+from aws.errors import BlockedError, RetryableError
+from aws.kms import create_key
+from aws.search import SETTLE_SECONDS, Search
+from reconcilers.names import CLUSTER_TAG, UID_TAG
+from reconcilers.states import Candidates
+from tests.aws.test_kms import CREATE
+from tests.aws.worlds import FakeAws, refusal, terms
+
+OURS = {CLUSTER_TAG: "cluster", UID_TAG: "uid"}
+DENIED = "AccessDeniedException"
+
+
+class Account(FakeAws):
+    """Keys by name with their tags, an index of its own (late, denied), and names that are denied or special."""
+
+    def __init__(self, **keys: dict[str, str]) -> None:
+        super().__init__(
+            {
+                "GetCallerIdentity": lambda *_: {"Account": "111122223333", "Arn": "arn:aws:iam::111122223333:user/u"},
+                "GetResources": self._resources,
+                "ListKeys": self._list,
+                "ListResourceTags": self._tags,
+                "DescribeKey": self._describe,
+                "GetKeyRotationStatus": lambda *_: {"KeyRotationEnabled": False},
+                "GetKeyPolicy": lambda *_: {"Policy": "{}"},
+            }
+        )
+        self.keys = keys
+        self.index: list[str] = []
+        self.refused: dict[str, str] = {}  # by operation or key name: the code
+
+    def _refuse(self, what: str) -> None:
+        if what in self.refused:
+            raise refusal(self.refused[what])
+
+    def _resources(self, _: Access, __: Mapping[str, Any]) -> dict[str, Any]:
+        self._refuse("GetResources")
+        return {"ResourceTagMappingList": [{"ResourceARN": arn(name)} for name in self.index]}
+
+    def _list(self, _: Access, __: Mapping[str, Any]) -> dict[str, Any]:
+        self._refuse("ListKeys")
+        return {"Keys": [{"KeyArn": arn(name)} for name in self.keys]}
+
+    def _tags(self, _: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        name = parameters["KeyId"].rpartition("/")[2]
+        self._refuse(name)
+        return {"Tags": [{"TagKey": key, "TagValue": value} for key, value in self.keys[name].items()]}
+
+    def _describe(self, _: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        name = parameters["KeyId"].rpartition("/")[2]
+        if name not in self.keys:
+            raise refusal("NotFoundException")
+        kind = {"MultiRegion": True, "MultiRegionConfiguration": {"MultiRegionKeyType": "REPLICA"}} if name == "replica" else {}
+        return {
+            "KeyMetadata": {
+                "AWSAccountId": "111122223333",
+                "KeyId": name,
+                "Arn": arn(name),
+                "CreationDate": datetime(2026, 1, 1, tzinfo=UTC),
+                "KeyState": "Enabled",
+                "KeyManager": "AWS" if name == "aws" else "CUSTOMER",
+                **kind,
+            }
+        }
+
+    async def connection(self) -> Connection:
+        return await Clients(terms(self.open), 1.0).connect(AccessRequest("ns/p", "eu-central-1"))
+
+    def tags_read(self) -> list[str]:
+        return [parameters["KeyId"].rpartition("/")[2] for _, operation, parameters in self.asked if operation == "ListResourceTags"]
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:kms:eu-central-1:111122223333:key/{name}"
+
+
+def names(found: Candidates) -> tuple[str, ...]:
+    return tuple(key.key_id for key in found.keys)
+
+
+async def find(account: Account, finder: Search | None = None, *, thorough: bool = False, uid: str = "uid") -> Candidates:
+    return await (finder or Search()).find_owned(await account.connection(), "cluster", uid, thorough=thorough, policy=False)
+
+
+async def test_the_tag_index_is_asked_first_and_believed_after_a_look_at_the_tags() -> None:
+    account = Account(mine=OURS, stranger={}, other={CLUSTER_TAG: "cluster", UID_TAG: "other"})
+    account.index = ["mine", "stranger", "gone", "other"]
+    found = await find(account)
+    assert (names(found), found.thorough) == (("mine",), False)
+    assert "ListKeys" not in account.operations()
+
+
+async def test_a_thorough_search_looks_at_every_key() -> None:
+    account = Account(mine=OURS, stranger={}, elsewhere={CLUSTER_TAG: "other", UID_TAG: "uid"})
+    found = await find(account, thorough=True)
+    assert (names(found), found.thorough) == (("mine",), True)
+
+
+async def test_replicas_and_awss_own_keys_are_never_candidates() -> None:
+    account = Account(mine=OURS, replica=OURS, aws=OURS)
+    account.index = ["replica"]
+    assert names(await find(account, thorough=True)) == ("mine",)
+
+
+@pytest.mark.parametrize("code", [DENIED, "UnsupportedOperationException", "InternalServiceException"])
+async def test_without_the_index_every_key_is_looked_at(code: str) -> None:
+    account = Account(mine=OURS)
+    account.refused = {"GetResources": code}
+    found = await find(account)
+    assert (names(found), found.thorough) == (("mine",), True)
+
+
+async def test_without_list_keys_the_index_must_do_and_the_result_is_not_thorough() -> None:
+    account = Account(mine=OURS)
+    account.index = ["mine"]
+    account.refused = {"ListKeys": DENIED}
+    found = await find(account, thorough=True)
+    assert (names(found), found.thorough) == (("mine",), False)
+
+
+async def test_when_neither_is_allowed_the_message_names_what_would_do() -> None:
+    account = Account(mine=OURS)
+    account.refused = {"GetResources": DENIED, "ListKeys": DENIED}
+    with pytest.raises(BlockedError, match=r"tag:GetResources, or kms:ListKeys and kms:ListResourceTags") as blocked:
+        await find(account)
+    assert blocked.value.failure.code == DENIED
+
+
+async def test_a_scan_that_fails_is_no_empty_result() -> None:
+    account = Account(mine=OURS)
+    account.refused = {"mine": "KMSInternalException"}
+    with pytest.raises(RetryableError):
+        await find(account, thorough=True)
+
+
+async def test_a_key_that_hides_its_tags_is_not_ours_unless_the_index_shows_it() -> None:
+    account = Account(mine=OURS, hidden=OURS)
+    account.refused = {"hidden": DENIED}
+    found = await find(account, thorough=True)
+    assert (names(found), found.thorough) == (("mine",), True)
+    account.index = ["hidden"]
+    assert names(await find(account, thorough=True)) == ("hidden", "mine")
+
+
+@pytest.mark.virtual_time
+async def test_a_repeated_scan_reads_only_keys_that_are_new() -> None:
+    account = Account(**{f"foreign-{number}": {} for number in range(100)})
+    finder = Search()
+    await find(account, finder, thorough=True)
+    await find(account, finder, thorough=True)
+    assert len(account.tags_read()) == 200, "young knowledge is read again"
+    await asyncio.sleep(SETTLE_SECONDS)
+    await find(account, finder, thorough=True)
+    assert len(account.tags_read()) == 300
+    account.keys["new"] = {CLUSTER_TAG: "cluster", UID_TAG: "another"}
+    assert names(await find(account, finder, thorough=True, uid="another")) == ("new",)
+    assert account.tags_read()[300:] == ["new", "new"], "once by the scan, once to verify it"
+
+
+@pytest.mark.virtual_time
+async def test_tags_that_show_late_are_seen_late() -> None:
+    account = Account(mine={})
+    finder = Search()
+    assert names(await find(account, finder, thorough=True)) == ()
+    await asyncio.sleep(SETTLE_SECONDS / 2)
+    account.keys["mine"] = OURS
+    assert names(await find(account, finder, thorough=True)) == ("mine",)
+
+
+async def test_the_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_REMEMBERED", 5)
+    finder = Search()
+    for number in range(20):
+        account = Account(**{f"k{key}": {} for key in range(3)})
+        identity = {"Account": str(number), "Arn": "arn:aws:iam::1:user/u"}
+        account.answers["GetCallerIdentity"] = lambda *_, identity=identity: identity
+        await find(account, finder, thorough=True)
+    assert sum(map(len, finder._known.values())) <= 5
+
+
+async def test_the_emulator_finds_by_tag_and_by_scan(connection: Connection) -> None:
+    uid = str(uuid.uuid4())
+    made = await create_key(connection, replace(CREATE, tags={CLUSTER_TAG: "cluster", UID_TAG: uid}))
+    await create_key(connection, replace(CREATE, tags={CLUSTER_TAG: "cluster", UID_TAG: "someone else"}))
+    for thorough in (False, True):
+        found = await Search().find_owned(connection, "cluster", uid, thorough=thorough, policy=True)
+        assert [key.arn for key in found.keys] == [made.arn]
+        assert found.thorough is thorough
+        assert isinstance(found.keys[0].policy, str)
