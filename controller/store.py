@@ -1,0 +1,86 @@
+"""The newest known version of each object of one kind.
+
+Rules:
+1. Only informers write it; everybody else reads. It may be fed by several, one for each watched namespace, and each of them
+   replaces nothing but its own namespace.
+2. It is synced once every informer that it waits for has delivered a full list. Until then, "not here" means nothing.
+3. It holds what the server said, with no memory of what is gone.
+
+Not promised: that it is up to date. Our own writes show up here later, so what must be certain is read from the server.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from controller.objects import KubeObject, Ref
+
+
+class Change(NamedTuple):
+    """One object as it was and as it is; None for not there."""
+
+    ref: Ref
+    old: KubeObject | None
+    new: KubeObject | None
+
+
+class Store:
+    """Objects by name. Iteration is over the objects as they are now, and must not be interleaved with awaits."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Ref, KubeObject] = {}
+        self._is_fed = False
+        self._awaited: set[str | None] = set()
+
+    @property
+    def synced(self) -> bool:
+        """Whether each informer has delivered its first list."""
+        return self._is_fed and not self._awaited
+
+    def get(self, ref: Ref) -> KubeObject | None:
+        """The object of that name, if there is one."""
+        return self._objects.get(ref)
+
+    def __iter__(self) -> Iterator[KubeObject]:
+        return iter(self._objects.values())
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def expect(self, namespace: str | None) -> None:
+        """An informer announces itself; None is the one of all namespaces."""
+        self._is_fed = True
+        self._awaited.add(namespace)
+
+    def replace(self, namespace: str | None, objects: Iterable[KubeObject]) -> list[Change]:
+        """Put a full list of that namespace in place of what was there, at once. Returns what differs, deletions first."""
+        before = {ref: known for ref, known in self._objects.items() if namespace in {None, ref.namespace}}
+        listed = {new.ref: new for new in objects}
+        gone = [Change(ref, old, None) for ref, old in before.items() if ref not in listed]
+        changed = [change for ref, new in listed.items() for change in differences(before.get(ref), new)]
+        elsewhere = {} if namespace is None else {ref: known for ref, known in self._objects.items() if ref not in before}
+        self._objects = elsewhere | listed
+        self._awaited.discard(namespace)
+        return gone + changed
+
+    def put(self, new: KubeObject) -> list[Change]:
+        """Remember an object. Returns what differs."""
+        old = self._objects.get(new.ref)
+        self._objects[new.ref] = new
+        return differences(old, new)
+
+    def remove(self, gone: KubeObject) -> list[Change]:
+        """Forget an object, unless another one has taken its name since. Returns what differs."""
+        old = self._objects.get(gone.ref)
+        if old is None or old.uid != gone.uid:
+            return []
+        del self._objects[gone.ref]
+        return [Change(gone.ref, old, None)]
+
+
+def differences(old: KubeObject | None, new: KubeObject) -> list[Change]:
+    """Nothing for the same version. Another uid means that the old object was deleted, and a new one took its name."""
+    if old is None:
+        return [Change(new.ref, None, new)]
+    if old.uid != new.uid:
+        return [Change(old.ref, old, None), Change(new.ref, None, new)]
+    return [] if old.is_same_version(new) else [Change(new.ref, old, new)]

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+
+from controller.objects import KubeObject, Ref, decode_object
+from controller.store import Change, Store
+from tests.controller.scripted import thing
+
+
+def seen(name: str, version: int = 1, uid: str = "u", namespace: str = "default") -> KubeObject:
+    return decode_object(json.dumps(thing(name, version, uid, namespace)).encode())
+
+
+def test_a_store_that_nobody_feeds_is_never_synced() -> None:
+    assert not Store().synced
+
+
+def test_it_is_synced_when_all_that_feed_it_have_listed() -> None:
+    store = Store()
+    states = []
+    for namespace in ("left", "right"):
+        store.expect(namespace)
+    for namespace in ("left", "right", "left"):
+        states.append(store.synced)
+        store.replace(namespace, [])
+    assert [*states, store.synced] == [False, False, True, True]
+
+
+def test_what_is_put_can_be_found_counted_and_iterated() -> None:
+    store = Store()
+    store.put(seen("a"))
+    store.put(seen("a", 2))
+    store.put(seen("b"))
+    assert store.get(Ref("default", "a")) == seen("a", 2)
+    assert store.get(Ref("default", "c")) is None
+    assert [held.name for held in store] == ["a", "b"]
+    assert len(store) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (None, seen("a"), [(None, seen("a"))]),
+        (seen("a"), seen("a", 2), [(seen("a"), seen("a", 2))]),
+        (seen("a"), seen("a"), []),
+        (seen("a"), seen("a", 2, "v"), [(seen("a"), None), (None, seen("a", 2, "v"))]),
+    ],
+    ids=["new", "changed", "the same", "another of the same name"],
+)
+def test_a_list_and_an_event_tell_the_same_difference(
+    old: KubeObject | None, new: KubeObject, changes: list[tuple[KubeObject | None, KubeObject | None]]
+) -> None:
+    expected = [Change(Ref("default", "a"), before, after) for before, after in changes]
+    before = [old] if old else []
+    listed, followed = Store(), Store()
+    for store in (listed, followed):
+        store.replace(None, before)
+    assert listed.replace(None, [new]) == expected
+    assert followed.put(new) == expected
+    assert list(listed) == list(followed) == [new]
+
+
+def test_a_list_tells_deletions_first() -> None:
+    store = Store()
+    store.replace(None, [seen("a"), seen("b")])
+    assert [(change.ref.name, change.new is None) for change in store.replace(None, [seen("b", 2)])] == [("a", True), ("b", False)]
+
+
+def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
+    store = Store()
+    store.replace("left", [seen("a", namespace="left")])
+    store.replace("right", [seen("b", namespace="right")])
+    assert store.replace("left", []) == [Change(Ref("left", "a"), seen("a", namespace="left"), None)]
+    assert [held.name for held in store] == ["b"]
+
+
+def test_a_deletion_is_told_once() -> None:
+    store = Store()
+    store.put(seen("a"))
+    assert store.remove(seen("a", 2)) == [Change(Ref("default", "a"), seen("a"), None)]
+    assert store.remove(seen("a", 2)) == []
+
+
+def test_the_deletion_of_a_former_namesake_is_ignored() -> None:
+    store = Store()
+    store.put(seen("a", 5, "new"))
+    assert store.remove(seen("a", 4, "old")) == []
+    assert len(store) == 1
