@@ -1,0 +1,253 @@
+"""The program: connections, informers, workers, lease and listeners, started in order and ended in the reverse one.
+
+Rules:
+1. Caches are filled and /readyz is 200 on a standby too, so that it can lead at once. Workers start when the lease is ours.
+2. The end (SIGTERM, SIGINT): no new pass begins; those under way get a moment, then are cancelled, except inside CreateKey; then the lease
+   is released and the exit code is 0. A second signal ends the process where it stands.
+3. A part that fails ends the program with its error: a controller without its informer is worse than none. The lost lease ends it at once.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Never
+
+import structlog
+
+from aws.channels import CALL_SECONDS, Terms
+from aws.clients import Clients
+from aws.errors import AWSError, FencedError
+from aws.wires import AwsWires, OpenWire
+from controller import metrics
+from controller.awsproviders import AWSPROVIDERS, AWSProviders
+from controller.connection import connect
+from controller.events import EventRecorder
+from controller.informer import STALL_SECONDS, Informer
+from controller.kmskeys import KMSKEYS, KMSKeys
+from controller.kube import Kube, KubeError
+from controller.lease import Lease, NoLease
+from controller.lease_rules import LeaseConfig
+from controller.objects import Resource, decode_object
+from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
+from controller.settings import Settings
+from controller.workers import Workers
+from reconcilers.resources import DeletionPolicy
+from reconcilers.states import Operator
+
+LEASE_NAME = "infra-operator.aws-infra-operator.runner.codes"  # the older operator's, so that the two never lead at once
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
+EXPECTED = (AWSError, FencedError, KubeError)
+BEAT_SECONDS = 1.0
+SYNC_POLL_SECONDS = 0.01
+# A pass lasts some 100 ms; one that waits for a quota may wait for long, and can be cut off anywhere but inside CreateKey.
+DRAIN_SECONDS = 2.0
+# CreateKey and the patch of its answer, each within its timeout, and a margin. Kubernetes' grace period is longer (manifests: 45 s).
+END_SECONDS = 30.0
+# A provider's pass waits for STS and writes next to nothing.
+PROVIDER_WORKERS = 4
+
+log = structlog.get_logger()
+
+
+def _now() -> datetime:
+    """To the second, as Kubernetes writes times."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+async def run(settings: Settings) -> int:
+    """The whole life of the process. Returns its exit code."""
+    stop = asyncio.Event()
+    _on_signals(stop)
+    wires = AwsWires()
+    kube = await connect()
+    try:
+        await wires.warm()
+        return await Program(settings, kube, wires.open, _lease(settings)).run(stop)
+    finally:
+        await kube.close()
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    def handle(received: signal.Signals) -> None:
+        if stop.is_set():
+            log.warning("killed_by_second_signal", signal=received.name)
+            os._exit(1)
+        log.info("stopping", signal=received.name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, handle, one)
+
+
+class Program:
+    """The parts, wired. kube, open_wire, lease and now are its ways to the world; a simulation gives it others."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kube: Kube,
+        open_wire: OpenWire,
+        lease: Lease | NoLease,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._settings = settings
+        self._kube = kube
+        self._lease = lease
+        self._now = now
+        self._events = EventRecorder(kube, settings.pod_name)
+        self._clients = Clients(_terms(open_wire, lease, _call_seconds(settings)), settings.quota_fraction)
+        self._providers = AWSProviders(
+            kube, self._clients, str(settings.default_provider or ""), settings.allow_custom_endpoints, now
+        )
+        self._monitor = LoopMonitor()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Until `stop` is set. Returns the exit code."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._clients.close)
+            keys = await self._keys(stop)
+            if keys is None:
+                return 0
+            informers = self._informers(keys)
+            await self._listen(stack, keys, informers)
+            parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in informers)]
+            tasks = [asyncio.create_task(part) for part in parts]
+            self._lease.start()
+            try:
+                return await self._lead(stop, keys, tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _lead(self, stop: asyncio.Event, keys: KMSKeys, tasks: list[asyncio.Task[Never]]) -> int:
+        """Wait for our turn, work, and end in order."""
+        workers = asyncio.create_task(self._work(keys))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([workers, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        ended = await self._drain(keys, workers)
+        stopped.cancel()
+        if ended:
+            await self._lease.release_and_stop()
+        for broken in (task for task in [workers, *tasks] if task.done() and not task.cancelled() and task.exception()):
+            log.error("part_failed", part=broken.get_name(), exc_info=broken.exception())
+            return 1
+        return 0 if ended else 1
+
+    async def _work(self, keys: KMSKeys) -> None:
+        await self._lease.acquired()
+        while not (keys.store.synced and self._providers.store.synced):  # noqa: ASYNC110 - once in a process's life
+            await asyncio.sleep(SYNC_POLL_SECONDS)
+        log.info("leading", keys=len(keys.store), providers=len(self._providers.store))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                Workers(
+                    "awsprovider", self._providers.queue, self._providers.reconcile, PROVIDER_WORKERS, expected=EXPECTED
+                ).run()
+            )
+            group.create_task(Workers("kmskey", keys.queue, keys.reconcile, self._settings.workers, expected=EXPECTED).run())
+
+    async def _drain(self, keys: KMSKeys, workers: asyncio.Task[None]) -> bool:
+        """No new passes; a moment for those under way; then the cut. True if all have ended, so that the lease may go."""
+        keys.queue.shut_down()
+        self._providers.queue.shut_down()
+        if not self._lease.leading:
+            workers.cancel()
+        await asyncio.wait([workers], timeout=DRAIN_SECONDS)
+        workers.cancel()
+        await asyncio.wait([workers], timeout=END_SECONDS)
+        return workers.done()
+
+    async def _keys(self, stop: asyncio.Event) -> KMSKeys | None:
+        """None when the process is stopped before the cluster could be reached."""
+        settings = self._settings
+        cluster_id = await self._cluster_id(stop)
+        if cluster_id is None:
+            return None
+        operator = Operator(
+            cluster_id=cluster_id,
+            default_deletion_policy=DeletionPolicy(settings.default_deletion_policy),
+            create_grace=settings.create_grace,
+            allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
+        )
+        return KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
+
+    async def _cluster_id(self, stop: asyncio.Event) -> str | None:
+        """The UID of kube-system, which lives as long as the cluster. Asked for until it is told."""
+        while not stop.is_set():
+            try:
+                return decode_object(await self._kube.get(NAMESPACES.path(name="kube-system"))).uid
+            except KubeError as error:
+                log.warning("cluster_not_reached", error=str(error))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await stop.wait()
+        return None
+
+    def _informers(self, keys: KMSKeys) -> list[Informer]:
+        return [
+            Informer(self._kube, resource, controller.store, controller.changed, namespace)
+            for resource, controller in ((AWSPROVIDERS, self._providers), (KMSKEYS, keys))
+            for namespace in self._settings.watch_namespaces or (None,)
+        ]
+
+    async def _listen(self, stack: contextlib.AsyncExitStack, keys: KMSKeys, informers: list[Informer]) -> None:
+        metrics.start_at_zero(["awsprovider", "kmskey"])
+        live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(informers)}
+        ready = {
+            "caches": lambda: None if keys.store.synced and self._providers.store.synced else "the caches are not filled yet"
+        }
+        for listener in (
+            Listener(self._settings.metrics_bind_address, metrics_routes()),
+            Listener(self._settings.health_bind_address, health_routes(live, ready)),
+        ):
+            await listener.start()
+            stack.push_async_callback(listener.stop)
+
+    async def _beat(self) -> Never:
+        """Tells the lease's thread that the main loop moves."""
+        while True:
+            self._lease.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+
+def _lease(settings: Settings) -> Lease | NoLease:
+    if not settings.leader_elect:
+        return NoLease()
+    config = LeaseConfig(
+        name=LEASE_NAME,
+        namespace=settings.lease_namespace,
+        holder=f"{settings.pod_name}_{secrets.token_hex(4)}",
+        duration=settings.lease_duration.total_seconds(),
+        renew_deadline=settings.renew_deadline.total_seconds(),
+        retry_period=settings.retry_period.total_seconds(),
+    )
+    return Lease(config, connect)
+
+
+def _terms(open_wire: OpenWire, lease: Lease | NoLease, call_seconds: float) -> Terms:
+    """How the AWS side asks for the lease and tells the metrics, without knowing either."""
+
+    def observed(service: str, operation: str, code: str, seconds: float) -> None:
+        metrics.AWS_REQUEST.labels(service=service, operation=operation, code=code).inc()
+        metrics.AWS_REQUEST_DURATION_SECONDS.labels(service=service, operation=operation).observe(seconds)
+
+    def waited(operation: str, seconds: float) -> None:
+        metrics.AWS_QUOTA_WAIT_SECONDS.labels(operation=operation).observe(seconds)
+
+    return Terms(open_wire, lease.held, observed, waited, call_seconds)
+
+
+def _call_seconds(settings: Settings) -> float:
+    """A write starts only if it must end while the lease lasts: calls of half its length leave the other half for renewals."""
+    return min(CALL_SECONDS, settings.lease_duration.total_seconds() / 2)
+
+
+def _stalled(informers: list[Informer]) -> str | None:
+    """A Check: an informer without progress for so long hangs; one whose server is down makes progress, in vain."""
+    oldest = asyncio.get_running_loop().time() - min(informer.last_progress for informer in informers)
+    return None if oldest < STALL_SECONDS else f"a watch has made no progress for {oldest:.0f} s"
