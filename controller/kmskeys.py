@@ -40,12 +40,13 @@ from reconcilers.actions import Action, AddFinalizer, CreateKey, KeyAction, Plan
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.failures import plan_after
-from reconcilers.kmskey import grace_is_over, plan_kmskey, plan_unseen
+from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.names import API_VERSION, GROUP, KMSKEY_FINALIZER, VERSION
 from reconcilers.news import news
 from reconcilers.reasons import Reason
 from reconcilers.reports import blocked, report
 from reconcilers.resources import KMSKeySpec, KMSKeyStatus
+from reconcilers.searches import grace_is_over, nothing_was_made
 from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Operator, Problem, Seen, Unobservable
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
@@ -158,9 +159,10 @@ class KMSKeys:
             return await kms.observe_key(
                 current.connection, key.status.key_arn or key.status.key_id, policy=key.spec.key_policy is not None
             )
-        if key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers:
+        untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
+        if untouched or nothing_was_made(key):
             return NotCreated()
-        thorough = key.status.creation_attempt is not None and grace_is_over(key, self._operator, self._now())
+        thorough = grace_is_over(key, self._operator, self._now())
         return await self._search.find_owned(
             current.connection, self._operator.cluster_id, key.uid, thorough=thorough, policy=key.spec.key_policy is not None
         )

@@ -59,7 +59,7 @@ def resolve(ref: ProviderRef | None, namespace: str, known: Iterable[ProviderEnt
     """Namespace and name of the provider for a key of this namespace. default: NAMESPACE/NAME, or empty."""
     here = [entry for entry in known if entry.namespace == namespace]
     if ref is not None:
-        return _referenced(ref, namespace, here)
+        return _referenced(ref, namespace, here, default)
     chosen = [entry for entry in here if entry.is_default] or here
     if len(chosen) == 1:
         return (namespace, chosen[0].name)
@@ -79,7 +79,9 @@ def resolve(ref: ProviderRef | None, namespace: str, known: Iterable[ProviderEnt
     )
 
 
-def _referenced(ref: ProviderRef, namespace: str, here: list[ProviderEntry]) -> tuple[str, str] | Problem:
+def _referenced(ref: ProviderRef, namespace: str, here: list[ProviderEntry], default: str) -> tuple[str, str] | Problem:
+    if ref.namespace is not None and f"{ref.namespace}/{ref.name}" == default:
+        return (ref.namespace, ref.name)
     if ref.namespace not in (None, namespace):
         return Problem(
             Reason.PROVIDER_NOT_ALLOWED,

@@ -11,7 +11,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal
 
-from reconcilers.reasons import Reason
 from reconcilers.resources import Condition
 
 
@@ -28,7 +27,7 @@ class Finding:
     """Whether something holds, why, and what to do about it."""
 
     holds: bool
-    reason: Reason
+    reason: str
     message: str
 
 

@@ -11,11 +11,14 @@ Rules:
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
+from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reasons import Reason
+from reconcilers.refusals import elsewhere, leads_elsewhere
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED
 from reconcilers.reports import blocked, report, seen_fields, working
 from reconcilers.resources import DeletionPolicy
+from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
 from reconcilers.states import (
     Account,
     Candidates,
@@ -30,7 +33,6 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import deletion_policy, owned, window_in_days
 
-LAG = timedelta(minutes=5)  # how long KMS may not know a key that it has made
 SOON = timedelta(seconds=5)
 LATER = timedelta(minutes=5)
 LET_GO = "Or set spec.deletionPolicy: Retain to let go of the key as it is."
@@ -45,8 +47,11 @@ def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, o
             return _release(key, "it never had a key")
         case Candidates():
             return _find(key, seen, operator, now)
+        case Missing() | ObservedKey() if shows_not_yet(key, seen, now):
+            message = "KMS does not show the new key everywhere yet."
+            return Plan((), report(key, operator, working(Reason.DELETING, message), now), look_again=SOON)
         case Missing():
-            return _missing(key, operator, now)
+            return _release(key, "its key is gone")
         case Unobservable():
             return _block(key, f"The key cannot be seen: {seen.message}", operator, now)
         case ObservedKey():
@@ -61,6 +66,8 @@ def plan_deletion_unseen(key: KeyObject, account: Account | Unobservable, operat
         return _release(key, "its key is retained")
     if isinstance(account, Unobservable):
         return _block(key, f"The key cannot be reached: {account.message}", operator, now)
+    if leads_elsewhere(key, account):
+        return _block(key, elsewhere(key, account), operator, now)
     return None
 
 
@@ -74,19 +81,14 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
         return _block(
             key, f"Several keys carry this object's owner tags: {names}. Remove them from those that shall stay.", operator, now
         )
-    attempt = key.status.creation_attempt
-    if attempt is None or (now - attempt.time >= operator.create_grace and seen.thorough):
+    if unreadable := first_unreadable(seen):
+        return _block(key, unreadable.message, operator, now)
+    if proves_none(key, seen, operator, now):
         return _release(key, "it has no key")
+    if grace_is_over(key, operator, now):
+        return _block(key, NOT_THOROUGH, operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key before the object goes."
-    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=SOON)
-
-
-def _missing(key: KeyObject, operator: Operator, now: datetime) -> Plan:
-    made = key.status.creation_date
-    if made is not None and now - made < LAG:
-        message = "KMS does not show the new key everywhere yet."
-        return Plan((), report(key, operator, working(Reason.DELETING, message), now), look_again=SOON)
-    return _release(key, "its key is gone")
+    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key, now))
 
 
 def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:

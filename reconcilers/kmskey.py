@@ -17,14 +17,16 @@ It does not promise that KMS shows at once what was written: KMS is eventually c
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Action, AddFinalizer, CreateKey, Plan, RecordKey
-from reconcilers.conditions import Finding, Progress, Verdict
+from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import plan_deletion, plan_deletion_unseen
+from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reasons import Reason
 from reconcilers.refusals import refusal
 from reconcilers.repairs import UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
 from reconcilers.resources import CreationAttempt
+from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
 from reconcilers.states import (
     Account,
     Candidates,
@@ -40,17 +42,16 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import owned, wanted_key
 
-# KMS needs seconds, sometimes minutes, until every of its hosts knows a new key (AWS: "Eventual consistency").
-LAG = timedelta(minutes=5)
 SOON = timedelta(seconds=5)  # Creating and Updating last seconds
 LATER = timedelta(minutes=5)  # a state that only somebody else can end
+PATIENCE = timedelta(seconds=10)  # keys and their provider are often applied together, and arrive in any order
 
 
 def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Plan:
     """What to do for this object. account: where its provider leads, or why it leads nowhere. now: aware."""
     if key.deleting:
         return plan_deletion(key, account, seen, operator, now)
-    wanted = _wanted(key, account, operator)
+    wanted = _wanted(key, account, operator, now)
     if isinstance(wanted, Problem):
         return _stop(key, wanted, operator, now)
     match seen:
@@ -59,7 +60,7 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
         case Candidates():
             return _resolve(key, wanted, seen, operator, now)
         case Missing():
-            return _missing(key, operator, now)
+            return _missing(key, seen, operator, now)
         case Unobservable():
             return _stop(key, Problem(seen.reason, seen.message), operator, now)
         case ObservedKey():
@@ -70,28 +71,20 @@ def plan_unseen(key: KeyObject, account: Account | Unobservable, operator: Opera
     """The plan for an object for which AWS need not, or must not, be asked; None when it is to be observed."""
     if key.deleting:
         return plan_deletion_unseen(key, account, operator, now)
-    wanted = _wanted(key, account, operator)
+    wanted = _wanted(key, account, operator, now)
     return _stop(key, wanted, operator, now) if isinstance(wanted, Problem) else None
 
 
-def search_delay(key: KeyObject, now: datetime) -> timedelta:
-    """How long to wait before looking again for a key whose creation is unknown: often at first, each minute later."""
-    attempt = key.status.creation_attempt
-    age = now - attempt.time if attempt else timedelta()
-    return min(max(age / 2, timedelta(seconds=1)), timedelta(minutes=1))
-
-
-def grace_is_over(key: KeyObject, operator: Operator, now: datetime) -> bool:
-    """Whether an unanswered CreateKey is so old that its key must have shown by now."""
-    attempt = key.status.creation_attempt
-    return attempt is None or now - attempt.time >= operator.create_grace
-
-
-def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator) -> Wanted | Problem:
+def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Wanted | Problem:
     if isinstance(account, Unobservable):
-        return Problem(account.reason, account.message)
+        return Problem(account.reason, account.message, stalled=_has_lasted(key, account.reason, now))
     wanted = wanted_key(key, account, operator)
     return refusal(key, account, wanted, operator) or wanted
+
+
+def _has_lasted(key: KeyObject, reason: Reason, now: datetime) -> bool:
+    ready = find("Ready", key.status.conditions)
+    return ready is not None and ready.reason == reason and now - ready.last_transition_time >= PATIENCE
 
 
 def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:
@@ -121,8 +114,12 @@ def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operato
         return _stop(key, _ambiguous(ours), operator, now)
     if ours:
         return _take_over(key, wanted, ours[0], operator, now)
-    if key.status.creation_attempt is None or (grace_is_over(key, operator, now) and seen.thorough):
+    if unreadable := first_unreadable(seen):
+        return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
+    if proves_none(key, seen, operator, now):
         return _create(key, wanted, operator, now)
+    if grace_is_over(key, operator, now):
+        return _stop(key, Problem(Reason.CREATION_UNKNOWN, NOT_THOROUGH), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
     status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
     return Plan((), status, look_again=search_delay(key, now))
@@ -136,11 +133,9 @@ def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Ope
     return Plan((RecordKey(found),), report(key, operator, verdict, now))
 
 
-def _missing(key: KeyObject, operator: Operator, now: datetime) -> Plan:
-    made = key.status.creation_date
-    if made is not None and now - made < LAG:
-        problem = Problem(Reason.KEY_NOT_USABLE_YET, "KMS does not show the new key everywhere yet.", stalled=False)
-        return Plan((), report(key, operator, degraded(key, problem), now), look_again=SOON)
+def _missing(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
+    if shows_not_yet(key, seen, now):
+        return _wait_for_kms(key, operator, now)
     problem = Problem(
         Reason.KEY_LOST,
         f"KMS says that the key {key.status.key_id} does not exist. It is not replaced, because what it encrypted cannot be read with "
@@ -149,32 +144,46 @@ def _missing(key: KeyObject, operator: Operator, now: datetime) -> Plan:
     return _stop(key, problem, operator, now, ready=False, key_state=None)
 
 
+def _wait_for_kms(key: KeyObject, operator: Operator, now: datetime) -> Plan:
+    problem = Problem(Reason.KEY_NOT_USABLE_YET, "KMS does not show the new key everywhere yet.", stalled=False)
+    return Plan((), report(key, operator, degraded(key, problem), now), look_again=SOON)
+
+
 def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
     """The key exists: first prove that it is ours, then set right what differs, then say how it is."""
+    if shows_not_yet(key, seen, now):
+        return _wait_for_kms(key, operator, now)
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
         return _stop(key, problem, operator, now, **seen_fields(seen))
-    due = repairs(wanted, seen, key.status.managed_tag_keys)
+    due: tuple[Action, ...] = repairs(wanted, seen, key.status.managed_tag_keys)
+    if KMSKEY_FINALIZER not in key.finalizers:
+        due = (AddFinalizer(), *due)
     if due:
         return _repair(key, wanted, seen, due, operator, now)
-    fields = seen_fields(seen) | {"managed_tag_keys": managed(wanted.tags)}
+    fields = seen_fields(seen) | {"managed_tag_keys": _still_managed(key, wanted, seen)}
     verdict, look_again = _verdict(wanted, seen)
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
+
+
+def _still_managed(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[str, ...]:
+    """Those that are wanted, and those of ours that are still on the key."""
+    on_it = () if isinstance(seen.tags, Unobservable) else seen.tags
+    return managed({*wanted.tags, *(tag for tag in key.status.managed_tag_keys if tag in on_it)})
 
 
 def _repair(
     key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime
 ) -> Plan:
+    """Repairing a drift leaves the Ready of a key alone that was ready for this spec."""
     remembered = tuple(sorted({*key.status.managed_tag_keys, *managed(wanted.tags)}))
     first_seen = key.status.key_id is None
-    synced_before = key.status.observed_generation == key.generation and any(
-        c.type == "Synced" and c.status == "True" for c in key.status.conditions
-    )
+    synced = find("Synced", key.status.conditions)
+    drift = key.status.observed_generation == key.generation and synced is not None and synced.status == "True"
     fields = seen_fields(seen) | {"managed_tag_keys": remembered}
-    verdict = working(Reason.UPDATING, "The key is being made as declared.")
+    verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
     status = report(key, operator, verdict, now, **fields)
-    write_ahead = first_seen or remembered != key.status.managed_tag_keys
-    return Plan(due, status, write_ahead=write_ahead, drift=synced_before)
+    return Plan(due, status, write_ahead=first_seen or remembered != key.status.managed_tag_keys, drift=drift)
 
 
 def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | None]:
@@ -190,6 +199,9 @@ def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | No
         ), LATER
     if seen.state == "Unavailable":
         message = "The key's store is not connected: connect it in AWS CloudHSM or in the external key manager."
+        return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
+    if seen.state not in ("Enabled", "Disabled"):
+        message = f"KMS reports the key as {seen.state}, a state that this version does not know: see the key in AWS."
         return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
     settled = available(wanted.enabled)
     if rotation_waits(wanted, seen):
@@ -237,4 +249,5 @@ def _ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
 
 def _stop(key: KeyObject, problem: Problem, operator: Operator, now: datetime, **fields: object) -> Plan:
     """Nothing is done until somebody acts; a look now and then finds out whether they did."""
-    return Plan((), report(key, operator, blocked(problem), now, **fields), look_again=LATER)
+    look_again = LATER if problem.stalled else PATIENCE
+    return Plan((), report(key, operator, blocked(problem), now, **fields), look_again)

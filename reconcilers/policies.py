@@ -16,7 +16,7 @@ from typing import Any
 
 Json = Any  # what json.loads returns
 
-_ROOT_ARN = re.compile(r"^arn:aws[a-z-]*:iam::([0-9]{12}):root$")
+_ACCOUNT_ID = re.compile(r"^[0-9]{12}$")
 _DEFAULT_VERSION = "2008-10-17"  # what IAM takes an absent Version for
 
 
@@ -37,11 +37,11 @@ def parse(text: str) -> dict[str, Json]:
     return policy
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two policy texts mean the same. A text that is no policy is the same only as itself, to the letter."""
+def same(one: str, other: str, partition: str = "aws") -> bool:
+    """Whether two policy texts mean the same to a key of this partition. A text that is no policy is the same only as itself."""
     try:
-        return bool(_meaning(parse(one)) == _meaning(parse(other)))
-    except PolicyError:
+        return bool(_meaning(parse(one), partition) == _meaning(parse(other), partition))
+    except (PolicyError, RecursionError):
         return one == other
 
 
@@ -88,17 +88,17 @@ def _check_statement(number: int, statement: Json) -> None:
             raise PolicyError(f"statement {number} has no {element}, so it would have no effect")
 
 
-def _meaning(policy: dict[str, Json]) -> Json:
-    statements = sorted((_statement_meaning(s) for s in _statements(policy)), key=_text)
+def _meaning(policy: dict[str, Json], partition: str) -> Json:
+    statements = sorted((_statement_meaning(s, partition) for s in _statements(policy)), key=_text)
     return {"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": statements}
 
 
-def _statement_meaning(statement: dict[str, Json]) -> Json:
+def _statement_meaning(statement: dict[str, Json], partition: str) -> Json:
     meaning: dict[str, Json] = {"Sid": statement.get("Sid", "")}
     for element, value in statement.items():
         match element:
             case "Principal" | "NotPrincipal":
-                meaning[element] = _principals(value)
+                meaning[element] = _principals(value, partition)
             case "Action" | "NotAction":
                 meaning[element] = _values(str(action).lower() for action in _many(value))
             case "Resource" | "NotResource":
@@ -112,26 +112,26 @@ def _statement_meaning(statement: dict[str, Json]) -> Json:
     return meaning
 
 
-def _principals(value: Json) -> Json:
+def _principals(value: Json, partition: str) -> Json:
     kinds = value if isinstance(value, dict) else {"AWS": value}
-    return {kind: _values(_account(name) for name in _many(names)) for kind, names in kinds.items()}
+    return {kind: _values(_account(name, partition) for name in _many(names)) for kind, names in kinds.items()}
 
 
-def _account(principal: Json) -> Json:
+def _account(principal: Json, partition: str) -> Json:
     """KMS writes an account's id back as its root ARN; both mean the account."""
-    root = _ROOT_ARN.match(principal) if isinstance(principal, str) else None
-    return root.group(1) if root else principal
+    is_id = isinstance(principal, str) and _ACCOUNT_ID.match(principal)
+    return f"arn:{partition}:iam::{principal}:root" if is_id else principal
 
 
 def _conditions(value: Json) -> Json:
+    """Condition keys are compared without case, and two that differ only in case both count."""
     if not isinstance(value, dict):
         return value
-    return {
-        operator: {key.lower(): _values(_condition_value(v) for v in _many(values)) for key, values in tests.items()}
-        if isinstance(tests, dict)
-        else tests
-        for operator, tests in value.items()
-    }
+    return {operator: _tests(tests) if isinstance(tests, dict) else tests for operator, tests in value.items()}
+
+
+def _tests(tests: dict[str, Json]) -> Json:
+    return sorted([key.lower(), _values(_condition_value(v) for v in _many(values))] for key, values in tests.items())
 
 
 def _condition_value(value: Json) -> Json:

@@ -18,14 +18,26 @@ def refusal(key: KeyObject, account: Account, wanted: Wanted, operator: Operator
     return next((problem for rule in _RULES if (problem := rule(key, account, wanted, operator))), None)
 
 
+def leads_elsewhere(key: KeyObject, account: Account) -> bool:
+    """Whether the key lives in another account or region than its provider leads to. A key of an unknown place may live here."""
+    made_in = (key.status.account_id or account.account_id, key.status.region or account.region)
+    return key.status.key_id is not None and made_in != (account.account_id, account.region)
+
+
+def elsewhere(key: KeyObject, account: Account) -> str:
+    """In words."""
+    return (
+        f"The key was made in account {key.status.account_id}, region {key.status.region}, but the provider now leads to account "
+        f"{account.account_id}, region {account.region}."
+    )
+
+
 def _another_account(key: KeyObject, account: Account, _wanted: Wanted, _operator: Operator) -> Problem | None:
-    made_in = (key.status.account_id, key.status.region)
-    if key.status.key_id is None or made_in == (account.account_id, account.region):
+    if not leads_elsewhere(key, account):
         return None
     return Problem(
         Reason.IMMUTABLE_FIELD_CONFLICT,
-        f"The key was made in account {made_in[0]}, region {made_in[1]}, but the provider now leads to account {account.account_id}, "
-        f"region {account.region}. Nothing was changed in either: point the provider back, or make a new KMSKey.",
+        f"{elsewhere(key, account)} Nothing was changed in either: point the provider back, or make a new KMSKey.",
     )
 
 

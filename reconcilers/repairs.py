@@ -24,7 +24,9 @@ from reconcilers.actions import (
     UntagResource,
     UpdateKeyDescription,
 )
+from reconcilers.names import OWNER_TAGS
 from reconcilers.policies import same
+from reconcilers.resources import MAX_TAGS
 from reconcilers.states import ObservedKey, Rotation, Unobservable, Wanted
 
 PENDING_DELETION = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
@@ -53,7 +55,11 @@ def _enable(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Ite
 
 
 def _policy(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
-    if wanted.policy is not None and isinstance(seen.policy, str) and not same(wanted.policy, seen.policy):
+    if (
+        wanted.policy is not None
+        and isinstance(seen.policy, str)
+        and not same(wanted.policy, seen.policy, partition=seen.arn.split(":")[1])
+    ):
         yield PutKeyPolicy(seen.arn, wanted.policy, wanted.bypass_policy_lockout_safety_check)
 
 
@@ -66,11 +72,17 @@ def _tags(wanted: Wanted, seen: ObservedKey, managed: tuple[str, ...]) -> Iterab
     if isinstance(seen.tags, Unobservable):
         return
     missing = {key: value for key, value in wanted.tags.items() if seen.tags.get(key) != value}
-    if missing:
-        yield TagResource(seen.arn, missing)
-    stale = tuple(sorted(key for key in managed if key in seen.tags and key not in wanted.tags))
-    if stale:
-        yield UntagResource(seen.arn, stale)
+    stale = tuple(sorted(key for key in managed if key in seen.tags and key not in wanted.tags and _ours_to_remove(key)))
+    add: list[KeyAction] = [TagResource(seen.arn, missing)] if missing else []
+    remove: list[KeyAction] = [UntagResource(seen.arn, stale)] if stale else []
+    # Access by tags shall have no gap, so tags are set first; but a full key takes no new ones.
+    full = len({*seen.tags, *missing}) > MAX_TAGS
+    yield from [*remove, *add] if full else [*add, *remove]
+
+
+def _ours_to_remove(tag_key: str) -> bool:
+    """Whatever a status says: the owner tags stay, and AWS's own tags are AWS's."""
+    return tag_key not in OWNER_TAGS and not tag_key.lower().startswith("aws:")
 
 
 def _rotation(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:

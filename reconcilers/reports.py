@@ -5,6 +5,7 @@ Rules:
 2. Two passes that see the same make equal statuses: times and messages do not change by themselves, so that nothing is written.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
 from reconcilers.names import OWNER_TAGS
 from reconcilers.reasons import Reason
 from reconcilers.resources import KMSKeyStatus, LastError
-from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation
+from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation, Unobservable
 from reconcilers.wanted import deletion_policy
 
 
@@ -33,8 +34,7 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
 
 def seen_fields(seen: ObservedKey) -> dict[str, Any]:
     """What an observed key contributes to the status."""
-    rotation = seen.rotation if isinstance(seen.rotation, Rotation) else None
-    return {
+    return _rotation_fields(seen.rotation) | {
         "ready": seen.state == "Enabled",
         "key_id": seen.key_id,
         "key_arn": seen.arn,
@@ -47,15 +47,25 @@ def seen_fields(seen: ObservedKey) -> dict[str, Any]:
         "origin": seen.origin,
         "creation_date": seen.creation_date,
         "deletion_date": seen.deletion_date,
-        "rotation_enabled": rotation.enabled if rotation else None,
-        "rotation_period_in_days": rotation.period_in_days if rotation and rotation.enabled else None,
         "creation_attempt": None,
     }
 
 
-def managed(tags: Any) -> tuple[str, ...]:
+def managed(tags: Iterable[str]) -> tuple[str, ...]:
     """The tag keys that are ours to remove one day: those that we set, without the owner tags, which stay for ever."""
     return tuple(sorted(set(tags) - set(OWNER_TAGS)))
+
+
+def _rotation_fields(rotation: Rotation | Unobservable | None) -> dict[str, Any]:
+    """A rotation that could not be read is shown as it was."""
+    if isinstance(rotation, Unobservable):
+        return {}
+    now = rotation or Rotation(False)
+    return {
+        "rotation_enabled": now.enabled if rotation else None,
+        "rotation_period_in_days": now.period_in_days if now.enabled else None,
+        "next_rotation_date": now.next_date if now.enabled else None,
+    }
 
 
 def available(enabled: bool) -> Verdict:
@@ -86,7 +96,7 @@ def degraded(key: KeyObject, problem: Problem) -> Verdict:
     ready = find("Ready", key.status.conditions)
     if problem.stalled or ready is None or ready.status != "True" or ready.observed_generation != key.generation:
         return blocked(problem)
-    kept = Finding(True, Reason(ready.reason), ready.message)
+    kept = Finding(True, ready.reason, ready.message)
     return Verdict(kept, Finding(False, problem.reason, problem.message), Progress.SETTLED)
 
 

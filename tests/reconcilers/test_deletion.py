@@ -6,9 +6,10 @@ import pytest
 from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
 from reconcilers.conditions import find
 from reconcilers.deletion import LET_GO, plan_deletion, plan_deletion_unseen
+from reconcilers.failures import plan_after
 from reconcilers.reasons import Reason
 from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
-from reconcilers.states import Account, Candidates, KeyObject, Missing, NotCreated, Seen, Unobservable
+from reconcilers.states import Account, Candidates, Failure, FailureKind, KeyObject, Missing, NotCreated, Seen, Unobservable
 from tests.reconcilers.builders import (
     DENIED,
     KEY_ID,
@@ -169,7 +170,7 @@ class TestKeysThatAreNotRemembered:
         [
             (timedelta(), True, WAIT),
             (4 * MINUTE, True, WAIT),
-            (5 * MINUTE, False, WAIT),
+            (4 * MINUTE, False, WAIT),
             (5 * MINUTE, True, GO),
         ],
     )
@@ -178,23 +179,41 @@ class TestKeysThatAreNotRemembered:
     ) -> None:
         made = plan(dying(status=attempted(age)), Candidates((), thorough))
         assert types(made) == expected
-        assert made.actions or (told(made)[0], made.look_again) == (Reason.CREATION_UNKNOWN, timedelta(seconds=5))
+        assert made.actions or told(made)[0] == Reason.CREATION_UNKNOWN
+        assert made.actions or made.look_again is not None
+
+    def test_a_search_that_may_not_look_everywhere_blocks_the_deletion_and_asks_for_the_permission(self) -> None:
+        made = plan(dying(status=attempted(60 * MINUTE)), Candidates((), thorough=False))
+        reason, message = told(made)
+        assert (made.actions, made.look_again, reason) == ((), 5 * MINUTE, Reason.DELETION_BLOCKED)
+        assert "kms:ListKeys" in message
+        assert message.endswith(LET_GO)
 
     def test_without_an_attempt_too_every_key_is_looked_at_before_the_object_goes(self) -> None:
         """A status can get lost; the tag index does not know a key of a minute ago."""
         assert types(plan(dying(status=KMSKeyStatus()), Candidates((), thorough=True))) == GO
         assert types(plan(dying(status=KMSKeyStatus()), Candidates((), thorough=False))) == WAIT
 
+    def test_a_refused_creation_made_nothing_so_the_object_goes_without_a_look_at_every_key(self) -> None:
+        refused = Failure(FailureKind.WAIT_FOR_CAUSE, "CreateKey", "AccessDeniedException", "Denied")
+        status = plan_after(refused, key(status=attempted(timedelta())), operator(), NOW).status
+        assert types(plan(dying(status=status), Candidates((), thorough=False))) == GO
+
     def test_a_found_key_whose_tags_cannot_be_read_keeps_the_object(self) -> None:
         assert types(plan(dying(status=attempted(10 * MINUTE)), Candidates((observed(tags=DENIED),), thorough=True))) == WAIT
 
 
-class TestMissingKeys:
+class TestKeysThatDoNotShow:
     def test_a_key_that_is_gone_lets_the_object_go(self) -> None:
         assert types(plan(dying(), Missing(KEY_ID))) == GO
 
     def test_a_new_key_may_be_missing_for_a_while(self) -> None:
         made = plan(dying(status=remembered(creation_date=NOW - 4 * MINUTE)), Missing(KEY_ID))
+        assert (made.actions, told(made)[0], made.look_again) == ((), Reason.DELETING, timedelta(seconds=5))
+
+    def test_a_new_key_whose_tags_do_not_show_yet_is_waited_for(self) -> None:
+        bare = replace(observed(), tags={}, creation_date=NOW - MINUTE)
+        made = plan(dying(status=remembered(creation_date=NOW - MINUTE)), bare)
         assert (made.actions, told(made)[0], made.look_again) == ((), Reason.DELETING, timedelta(seconds=5))
 
 

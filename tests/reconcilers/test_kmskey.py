@@ -4,10 +4,11 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.actions import AddFinalizer, CreateKey, Plan, RecordKey
-from reconcilers.kmskey import grace_is_over, plan_kmskey, plan_unseen, search_delay
+from reconcilers.failures import plan_after
+from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
-from reconcilers.states import Account, Candidates, KeyObject, Missing, NotCreated, Seen, Unobservable
+from reconcilers.resources import DeletionPolicy, KMSKeySpec
+from reconcilers.states import Account, Candidates, Failure, FailureKind, KeyObject, Missing, NotCreated, Seen, Unobservable
 from tests.reconcilers.builders import (
     ACCOUNT_ID,
     DENIED,
@@ -94,9 +95,9 @@ class TestSearch:
         assert KEY_ID in message(made)
 
     @pytest.mark.parametrize(
-        ("age", "thorough"), [(timedelta(), True), (MINUTE * 4.99, True), (5 * MINUTE, False), (60 * MINUTE, False)]
+        ("age", "thorough"), [(timedelta(), True), (timedelta(), False), (MINUTE * 4.99, True), (MINUTE * 4.99, False)]
     )
-    def test_no_second_key_is_made_before_the_grace_is_over_and_every_key_was_looked_at(
+    def test_no_second_key_is_made_before_the_grace_is_over(
         self, age: timedelta, *, thorough: bool
     ) -> None:
         made = plan(key(status=attempted(age)), Candidates((), thorough))
@@ -104,6 +105,13 @@ class TestSearch:
         assert told(made) == working(Reason.CREATION_UNKNOWN)
         assert made.status.creation_attempt == attempted(age).creation_attempt
         assert made.look_again is not None
+
+    def test_a_search_that_may_not_look_everywhere_asks_for_the_permission(self) -> None:
+        """The grace is over, and listing the keys is still denied: without help this never ends."""
+        made = plan(key(status=attempted(60 * MINUTE)), Candidates((), thorough=False))
+        assert (made.actions, made.look_again) == ((), 5 * MINUTE)
+        assert told(made) == stalled(Reason.CREATION_UNKNOWN)
+        assert "kms:ListKeys" in message(made)
 
     def test_the_grace_being_over_and_nothing_found_a_new_attempt_is_made(self) -> None:
         assert creation(plan(key(status=attempted(5 * MINUTE)), Candidates((), thorough=True))).attempt.count == 2
@@ -129,18 +137,12 @@ class TestSearch:
         assert made.actions == ()
         assert told(made) == stalled(Reason.IMMUTABLE_FIELD_CONFLICT)
 
-    @pytest.mark.parametrize(
-        ("age", "delay"),
-        [(timedelta(), 1), (timedelta(seconds=2), 1), (timedelta(seconds=20), 10), (2 * MINUTE, 60), (60 * MINUTE, 60)],
-    )
-    def test_the_search_is_frequent_at_first_and_each_minute_later(self, age: timedelta, delay: int) -> None:
-        assert search_delay(key(status=attempted(age)), NOW) == timedelta(seconds=delay)
-
-    @pytest.mark.parametrize(
-        ("status", "over"), [(KMSKeyStatus(), True), (attempted(4 * MINUTE), False), (attempted(5 * MINUTE), True)]
-    )
-    def test_the_grace_counts_from_the_attempt(self, status: KMSKeyStatus, *, over: bool) -> None:
-        assert grace_is_over(key(status=status), operator(), NOW) is over
+    @pytest.mark.parametrize("kind", [FailureKind.RETRY, FailureKind.WAIT_FOR_CAUSE])
+    def test_a_refused_creation_made_nothing_so_the_next_one_needs_no_look_at_every_key(self, kind: FailureKind) -> None:
+        """Else whoever may not list keys would get no key at all after a single throttled call."""
+        refused = Failure(kind, "CreateKey", "ThrottlingException", "Rate exceeded")
+        status = plan_after(refused, key(status=attempted(timedelta())), operator(), NOW).status
+        assert creation(plan(key(status=status), Candidates((), thorough=False)))
 
 
 class TestMissing:
@@ -174,10 +176,17 @@ class TestUnseen:
     @pytest.mark.parametrize("seen", [NotCreated(), Candidates((), thorough=True), Missing(KEY_ID), observed(description="meddled")])
     def test_without_a_provider_nothing_is_done(self, seen: Seen) -> None:
         made = plan(key(status=remembered()), seen, LATE)
-        assert (made.actions, made.look_again) == ((), 5 * MINUTE)
+        assert made.actions == ()
         assert told(made)["Ready"] == ("False", Reason.PROVIDER_NOT_READY)
         assert message(made) == LATE.message
         assert made.status.key_id == KEY_ID
+
+    def test_a_provider_is_waited_for_before_somebody_is_called(self) -> None:
+        """Both are often applied together."""
+        first = plan(key(), NotCreated(), LATE)
+        assert (told(first), first.look_again) == (working(Reason.PROVIDER_NOT_READY), timedelta(seconds=10))
+        then = plan_kmskey(key(status=first.status), LATE, NotCreated(), operator(), NOW + timedelta(seconds=10))
+        assert (told(then), then.look_again) == (stalled(Reason.PROVIDER_NOT_READY), 5 * MINUTE)
 
     def test_a_key_that_cannot_be_seen_is_left_alone(self) -> None:
         made = plan(key(KMSKeySpec(description="new"), remembered()), DENIED)

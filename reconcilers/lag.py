@@ -1,0 +1,17 @@
+"""KMS is eventually consistent: for minutes after CreateKey a key may be missing, or show without its tags. Neither means anything then."""
+
+from datetime import datetime, timedelta
+
+from reconcilers.names import OWNER_TAGS
+from reconcilers.states import KeyObject, Missing, ObservedKey, Unobservable
+
+# AWS: "seconds, sometimes several minutes" ("Eventual consistency" in the KMS developer guide).
+LAG = timedelta(minutes=5)
+
+
+def shows_not_yet(key: KeyObject, seen: ObservedKey | Missing, now: datetime) -> bool:
+    """Whether the sight of this key is incomplete, and the key so new that it proves nothing."""
+    made = key.status.creation_date
+    if made is None or now - made >= LAG:
+        return False
+    return isinstance(seen, Missing) or not (isinstance(seen.tags, Unobservable) or set(OWNER_TAGS) & set(seen.tags))
