@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import structlog
 from pydantic import ValidationError
 
@@ -36,12 +37,13 @@ from controller.patches import add_finalizer, remove_finalizer, status_patch
 from controller.store import Store
 from controller.workers import finish
 from controller.workqueue import Priority, WorkQueue
+from reconcilers import durations
 from reconcilers.actions import Action, AddFinalizer, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.failures import plan_after
 from reconcilers.kmskey import plan_kmskey, plan_unseen
-from reconcilers.names import API_VERSION, GROUP, KMSKEY_FINALIZER, VERSION
+from reconcilers.names import API_VERSION, GROUP, KMSKEY_FINALIZER, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
 from reconcilers.news import news
 from reconcilers.reasons import Reason
 from reconcilers.reports import blocked, report
@@ -128,7 +130,9 @@ class KMSKeys:
         spec = _spec(obj)
         key = _key_object(obj, KMSKeySpec() if isinstance(spec, Problem) else spec)
         if isinstance(spec, Problem):
-            await self._report(_Pass(obj, key, Unobservable(spec.reason, spec.message), NotCreated()), self._unreadable(key, spec))
+            await self._report(
+                _Pass(obj, key, Unobservable(spec.reason, spec.message), NotCreated()), self._unreadable(key, spec)
+            )
             return None
         not_yet = Unobservable(Reason.PROVIDER_NOT_RESOLVED, "The provider was not looked for yet.")
         current = _Pass(obj, key, not_yet, not_yet)
@@ -175,7 +179,7 @@ class KMSKeys:
             await self._apply(current, action, plan)
         if not plan.actions:
             await self._report(current, plan.status)
-        return None if _is_last(plan) else plan.look_again or self._resync()
+        return None if _is_last(plan) else plan.look_again or self._resync(current.key)
 
     async def _apply(self, current: _Pass, action: Action, plan: Plan) -> None:
         log.info("action", action=type(action).__name__, told=action.told, key=current.key.status.key_id)
@@ -287,9 +291,10 @@ class KMSKeys:
             if namespace in (None, obj.namespace):
                 self.queue.add(obj.ref, Priority.RESYNC)
 
-    def _resync(self) -> timedelta:
-        spread = random.uniform(1 - RESYNC_JITTER, 1 + RESYNC_JITTER)  # noqa: S311 - spreads load, guards nothing
-        return self._resync_interval * spread
+    def _resync(self, key: KeyObject) -> timedelta:
+        own = key.spec.resync_interval
+        interval = durations.parse(own) if own else self._resync_interval
+        return interval * random.uniform(1 - RESYNC_JITTER, 1 + RESYNC_JITTER)  # noqa: S311 - spreads load, guards nothing
 
 
 def _is_last(plan: Plan) -> bool:
@@ -318,8 +323,23 @@ def _key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:
         deleting=obj.deletion_timestamp is not None,
         finalizers=obj.finalizers,
         spec=spec,
-        status=KMSKeyStatus.model_validate_json(obj.status),
+        status=_status(obj),
+        paused=obj.annotations.get(PAUSED_ANNOTATION) == "true",
+        reconcile_requested_at=obj.annotations.get(RECONCILE_ANNOTATION),
     )
+
+
+def _status(obj: KubeObject) -> KMSKeyStatus:
+    """Without the fields that cannot be read, which another version may have written: they must not stop the object for good."""
+    try:
+        return KMSKeyStatus.model_validate_json(obj.status)
+    except ValidationError as error:
+        log.warning("status_not_understood", error=tell(error))
+        unreadable = {found["loc"][0] for found in error.errors()}
+        fields = msgspec.json.decode(obj.status, type=dict[str, Any])
+        return KMSKeyStatus.model_validate_json(
+            msgspec.json.encode({name: value for name, value in fields.items() if name not in unreadable})
+        )
 
 
 def _plain(status: KMSKeyStatus) -> dict[str, Any]:

@@ -23,8 +23,6 @@ from reconcilers.actions import (
 )
 from reconcilers.states import ObservedKey, Rotation, Unobservable
 
-KMS_ROTATION_PERIOD_IN_DAYS = 365  # EnableKeyRotation without a period (KMS API reference)
-
 
 def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> ObservedKey:
     """The key as it is once KMS has answered the action."""
@@ -58,6 +56,6 @@ def _tags(seen: ObservedKey) -> Mapping[str, str]:
 
 
 def _period(seen: ObservedKey) -> int | None:
-    """Enabling keeps the period of a key that rotates already."""
+    """Enabling keeps the period of a key that rotates already; what KMS chooses for any other is seen at the next look."""
     now = seen.rotation
-    return now.period_in_days if isinstance(now, Rotation) and now.enabled else KMS_ROTATION_PERIOD_IN_DAYS
+    return now.period_in_days if isinstance(now, Rotation) and now.enabled else None

@@ -2,7 +2,7 @@
 
 pydantic writes JSON schema; Kubernetes wants structural schema. The difference is small and handled here: references are put in place,
 `X or null` becomes X (an absent field is absent, never null), titles go, sets and maps keep their x-kubernetes marks, and CEL rules come
-from the models. Patterns are written in the syntax that Go's RE2 and pydantic's regex share.
+from the models. Patterns come as CEL rules with a message, in the syntax that Go's RE2 and pydantic's regex share.
 
 Source of the rules: "Extend the Kubernetes API with CustomResourceDefinitions", structural schemas.
 """
@@ -147,7 +147,7 @@ def _structural(schema: Json, definitions: Json, rules: Json, name: str = "") ->
 
 _KEPT = frozenset(
     {
-        "type", "description", "format", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
+        "type", "description", "format", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",
         "minProperties", "maxProperties", "required", "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations",
     }
 )  # fmt: skip

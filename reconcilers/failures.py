@@ -14,6 +14,7 @@ from reconcilers.conditions import find
 from reconcilers.deletion import LET_GO
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
+from reconcilers.searches import nothing_was_made
 from reconcilers.states import Failure, FailureKind, KeyObject, Operator, Problem
 
 # For what somebody has to mend: soon at first, because IAM takes a minute to spread a new permission; at most 14 times an hour.
@@ -36,6 +37,8 @@ def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: dateti
     if key.deleting and problem.stalled:
         problem = Problem(Reason.DELETION_BLOCKED, f"{problem.message} {LET_GO}")
     fields: dict[str, object] = {"last_error": last_error(key.status.last_error, failure, now)}
+    if nothing_was_made(key) and failure.operation != "CreateKey":
+        fields["last_error"] = key.status.last_error  # the memory that no key was made outlives other failures
     if failure.operation == "CreateKey" and failure.kind is not FailureKind.UNKNOWN_RESULT:
         fields["creation_attempt"] = None
     status = report(key, operator, degraded(key, problem), now, **fields)

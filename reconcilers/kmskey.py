@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from reconcilers.actions import Action, AddFinalizer, CreateKey, Plan, RecordKey
 from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import plan_deletion, plan_deletion_unseen
+from reconcilers.holds import plan_held
 from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reasons import Reason
@@ -49,6 +50,8 @@ PATIENCE = timedelta(seconds=10)  # keys and their provider are often applied to
 
 def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Plan:
     """What to do for this object. account: where its provider leads, or why it leads nowhere. now: aware."""
+    if (held := plan_held(key, operator, now)) is not None:
+        return held
     if key.deleting:
         return plan_deletion(key, account, seen, operator, now)
     wanted = _wanted(key, account, operator, now)
@@ -69,6 +72,8 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
 
 def plan_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
     """The plan for an object for which AWS need not, or must not, be asked; None when it is to be observed."""
+    if (held := plan_held(key, operator, now)) is not None:
+        return held
     if key.deleting:
         return plan_deletion_unseen(key, account, operator, now)
     wanted = _wanted(key, account, operator, now)
@@ -83,8 +88,8 @@ def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator,
 
 
 def _has_lasted(key: KeyObject, reason: Reason, now: datetime) -> bool:
-    ready = find("Ready", key.status.conditions)
-    return ready is not None and ready.reason == reason and now - ready.last_transition_time >= PATIENCE
+    synced = find("Synced", key.status.conditions)
+    return synced is not None and synced.reason == reason and now - synced.last_transition_time >= PATIENCE
 
 
 def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:
@@ -250,4 +255,4 @@ def _ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
 def _stop(key: KeyObject, problem: Problem, operator: Operator, now: datetime, **fields: object) -> Plan:
     """Nothing is done until somebody acts; a look now and then finds out whether they did."""
     look_again = LATER if problem.stalled else PATIENCE
-    return Plan((), report(key, operator, blocked(problem), now, **fields), look_again)
+    return Plan((), report(key, operator, degraded(key, problem), now, **fields), look_again)

@@ -14,6 +14,9 @@ KMSKEY_FINALIZER: Final = f"kmskey.{GROUP}/finalizer"
 
 IS_DEFAULT_ANNOTATION: Final = f"{GROUP}/is-default"
 
+PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
+RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
+
 # Every key that we create carries these three from the CreateKey call itself, so that a key whose answer got lost can be found.
 TAG_PREFIX: Final = f"{GROUP}/"
 CLUSTER_TAG: Final = f"{TAG_PREFIX}cluster-id"

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     CREATION_UNKNOWN = "CreationUnknown"
     UPDATING = "Updating"
     DELETING = "Deleting"
+    SUSPENDED = "Suspended"
     KEY_NOT_USABLE_YET = "KeyNotUsableYet"
     THROTTLED = "Throttled"
     AWS_UNAVAILABLE = "AWSUnavailable"
@@ -27,7 +28,6 @@ class Reason(StrEnum):
     # The object asks for something that cannot be; AWS was not asked.
     INVALID_SPEC = "InvalidSpec"
     INVALID_POLICY = "InvalidPolicy"
-    POLICY_TOO_LARGE = "PolicyTooLarge"
     BYPASS_NOT_ALLOWED = "BypassNotAllowed"
     TOO_MANY_TAGS = "TooManyTags"
     IMMUTABLE_FIELD_CONFLICT = "ImmutableFieldConflict"
@@ -55,7 +55,6 @@ class Reason(StrEnum):
     # The key is not in a state in which the spec can be reached.
     KEY_LOST = "KeyLost"
     KEY_NOT_OWNED = "KeyNotOwned"
-    KEY_PENDING_DELETION = "KeyPendingDeletion"
     KEY_PENDING_IMPORT = "KeyPendingImport"
     KEY_UNAVAILABLE = "KeyUnavailable"
     AMBIGUOUS_KEY = "AmbiguousKey"

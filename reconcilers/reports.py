@@ -16,6 +16,8 @@ from reconcilers.resources import KMSKeyStatus, LastError
 from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation, Unobservable
 from reconcilers.wanted import deletion_policy
 
+REQUEST_ID_LIMIT = 128  # the schema's; AWS's own have 36 characters, a proxy's may have any
+
 
 def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, **seen: Any) -> KMSKeyStatus:
     """The object's status under this verdict. seen: fields of the status that this pass has learned."""
@@ -25,6 +27,7 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
             "observed_generation": key.generation,
             "conditions": conditions(verdict, before.conditions, key.generation, now),
             "effective_deletion_policy": deletion_policy(key, operator),
+            "last_handled_reconcile_at": key.reconcile_requested_at,
             "last_error": None if verdict.synced and verdict.synced.holds else before.last_error,
             **seen,
         }
@@ -104,4 +107,5 @@ def last_error(before: LastError | None, failure: Failure, now: datetime) -> Las
     """The same refusal again is no news: its first request id and time stay, so that a retry writes nothing."""
     if before and (before.code, before.operation) == (failure.code, failure.operation):
         return before
-    return LastError(code=failure.code, operation=failure.operation, request_id=failure.request_id, time=now)
+    request_id = failure.request_id and failure.request_id[:REQUEST_ID_LIMIT]
+    return LastError(code=failure.code, operation=failure.operation, request_id=request_id, time=now)

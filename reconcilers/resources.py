@@ -1,8 +1,9 @@
 """KMSKey and AWSProvider as users write them: the models are the API, and the CRDs are generated from them.
 
 Rules:
-1. A limit that one field can break is written at the field; a rule between fields is a CEL rule of the model (`cel`), with a message
-   that says what to write instead. The API server judges by both, and the operator by the fields again when it reads an object.
+1. A limit that one field can break is written at the field; a rule between fields is a CEL rule of the model (`cel`). The API server
+   judges by both, and the operator by the fields again when it reads an object. What a refusal says is what to write instead: so a
+   pattern reaches the server as a CEL rule with a message, not as a pattern, which would be all that the server could tell.
 2. Nothing has a default in the CRD: the server would write it into the user's object. Unset stays unset; the docstring of the field and
    the property beside it say what unset means.
 3. Unknown values of keySpec and keyUsage pass, so that tomorrow's specs work; only the known families are judged.
@@ -40,6 +41,12 @@ def cel(rule: str, message: str, field: str | None = None) -> Rule:
     return entry | {"fieldPath": field} if field else entry
 
 
+def text(pattern: str, message: str, **more: Any) -> Any:
+    """A string field with a pattern, which must not hold a quote, and the words in which a value that breaks it is refused."""
+    rule = cel(f"self.matches(r'{pattern}')", message)
+    return Field(pattern=pattern, json_schema_extra={"x-kubernetes-validations": [rule]}, **more)
+
+
 class Model(BaseModel):
     """What all models share: camelCase on the wire, frozen, strict types, and no input echoed in errors (it may be a secret)."""
 
@@ -50,7 +57,11 @@ class Model(BaseModel):
 
 
 Timestamp = Annotated[datetime, Field(strict=False, json_schema_extra={"format": "date-time"})]
-TagValue = Annotated[str, Field(max_length=256, pattern=TAG_TEXT)]
+TagValue = Annotated[str, text(TAG_TEXT, "a tag value takes letters, digits, spaces inside, and _.:/=+-@ only", max_length=256)]
+NAME_MESSAGE = "write a Kubernetes name: lower-case letters, digits, - and ."
+ObjectName = Annotated[str, text(DNS_NAME, NAME_MESSAGE, min_length=1, max_length=253)]
+NamespaceName = Annotated[str, text(DNS_NAME, NAME_MESSAGE, min_length=1, max_length=63)]
+RoleArn = Annotated[str, text(ROLE_ARN, "write the ARN of a role, such as arn:aws:iam::123456789012:role/keys", max_length=2048)]
 
 
 def tags_field(description: str, most: int) -> Any:
@@ -104,10 +115,8 @@ Conditions = Annotated[
 class ProviderRef(Model):
     """The AWSProvider that says in which account and region, and with which credentials."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME, description="Name of the AWSProvider.")]
-    namespace: Annotated[
-        str | None, Field(min_length=1, max_length=63, pattern=DNS_NAME, description="Unset: the namespace of this object.")
-    ] = None
+    name: Annotated[ObjectName, Field(description="Name of the AWSProvider.")]
+    namespace: Annotated[NamespaceName | None, Field(description="Unset: the namespace of this object.")] = None
 
 
 # CEL: what a field means when it is unset. Written once, used by the rules on pairs and on changes.
@@ -125,7 +134,26 @@ _SIGNING = (
     "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 )
 
-EnumLike = Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,64}$", max_length=64)]
+EnumLike = Annotated[
+    str,
+    text(r"^[A-Z0-9_]{1,64}$", "write one of KMS's words, in capitals, such as SYMMETRIC_DEFAULT or SIGN_VERIFY", max_length=64),
+]
+_GO_DURATION = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$"
+Interval = Annotated[
+    str,
+    Field(
+        pattern=_GO_DURATION,
+        max_length=32,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    f"self.matches(r'{_GO_DURATION}') && duration(self) >= duration('30s')",
+                    "write a duration of at least 30s, such as 5m or 1h30m",
+                )
+            ]
+        },
+    ),
+]
 
 
 class KMSKeySpec(Model):
@@ -139,7 +167,9 @@ class KMSKeySpec(Model):
         ),
     ] = None
     description: Annotated[
-        str | None, Field(max_length=8192, pattern=NO_CONTROLS, description='Shown in AWS. Unset or "": empty.')
+        Annotated[str, text(NO_CONTROLS, "a description takes no control characters but tab and line break", max_length=8192)]
+        | None,
+        Field(description='Shown in AWS. Unset or "": empty.'),
     ] = None
     key_usage: Annotated[
         EnumLike | None,
@@ -168,11 +198,17 @@ class KMSKeySpec(Model):
         int | None, Field(ge=90, le=2560, description="Unset: whatever it is in AWS (365 for a new key).")
     ] = None
     key_policy: Annotated[
-        str | None,
+        Annotated[
+            str,
+            text(
+                POLICY_TEXT,
+                "write a key policy, a JSON object; KMS takes ASCII and Latin-1 characters only",
+                min_length=2,
+                max_length=131072,
+            ),
+        ]
+        | None,
         Field(
-            min_length=2,
-            max_length=131072,
-            pattern=POLICY_TEXT,
             description="Key policy, a JSON object. ${AWS_ACCOUNT_ID} becomes the provider's account. "
             "Unset: KMS's default policy on creation, and never changed by the operator.",
         ),
@@ -197,6 +233,14 @@ class KMSKeySpec(Model):
             "Unset: the operator's --default-deletion-policy.",
         ),
     ] = None
+    deletion_protection: Annotated[
+        bool | None, Field(description="true: the object's deletion waits until this is switched off. Unset: false.")
+    ] = None
+    resync_interval: Annotated[
+        Interval | None,
+        Field(description="How often the key is looked at when nothing happens. Unset: the operator's --resync-interval."),
+    ] = None
+    suspend: Annotated[bool | None, Field(description="true: the operator leaves object and key alone. Unset: false.")] = None
     pending_window_in_days: Annotated[
         int | None, Field(ge=7, le=30, description="Days between the deletion of this object and of the key. Unset: 30.")
     ] = None
@@ -314,6 +358,9 @@ class KMSKeyStatus(Model):
     ] = ()
     creation_attempt: CreationAttempt | None = None
     effective_deletion_policy: Annotated[DeletionPolicy | None, Field(strict=False)] = None
+    last_handled_reconcile_at: Annotated[
+        str | None, Field(max_length=256, description="The annotation reconcile-requested-at that was last answered.")
+    ] = None
     last_sync_time: Timestamp | None = None
     last_error: LastError | None = None
 
@@ -321,64 +368,66 @@ class KMSKeyStatus(Model):
 class SecretKeyRef(Model):
     """One key of a Secret in the provider's namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME)]
-    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+    name: ObjectName
+    key: Annotated[
+        str, text(r"^[-._a-zA-Z0-9]+$", "write a key of the Secret: letters, digits, -, _ and .", min_length=1, max_length=253)
+    ]
 
 
 class SecretRef(Model):
     """A Secret in the provider's namespace with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if any, AWS_SESSION_TOKEN."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME)]
+    name: ObjectName
 
 
 class AWSProviderSpec(Model):
     """Which account and region, with which credentials."""
 
-    region: Annotated[str, Field(max_length=64, pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", description="Such as us-east-1.")]
-    endpoint: Annotated[
-        str | None,
-        Field(
-            max_length=2048,
-            pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
-            description="For emulators and private endpoints; needs the operator's --allow-custom-endpoints.",
+    region: Annotated[
+        str,
+        text(
+            r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", "write a region, such as us-east-1", max_length=64, description="Such as us-east-1."
         ),
+    ]
+    endpoint: Annotated[
+        Annotated[
+            str,
+            text(
+                r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
+                "write an http or https URL without user, password and query, such as https://kms.internal.example",
+                max_length=2048,
+            ),
+        ]
+        | None,
+        Field(description="For emulators and private endpoints; needs the operator's --allow-custom-endpoints."),
     ] = None
     role_arn: Annotated[
-        str | None,
-        Field(
-            alias="roleARN",
-            max_length=2048,
-            pattern=ROLE_ARN,
-            description="Role to work as: by web identity where the pod has a token, else by AssumeRole.",
-        ),
+        RoleArn | None,
+        Field(alias="roleARN", description="Role to work as: by web identity where the pod has a token, else by AssumeRole."),
     ] = None
     assume_role_arn: Annotated[
-        str | None,
-        Field(
-            alias="assumeRoleARN",
-            max_length=2048,
-            pattern=ROLE_ARN,
-            description="A further role, assumed with the credentials from above.",
-        ),
+        RoleArn | None, Field(alias="assumeRoleARN", description="A further role, assumed with the credentials from above.")
     ] = None
     external_id: Annotated[
-        str | None,
-        Field(
-            alias="externalID",
-            min_length=2,
-            max_length=1224,
-            pattern=r"^[a-zA-Z0-9_+=,.@:/-]+$",
-            description="For assumeRoleARN.",
-        ),
+        Annotated[
+            str,
+            text(
+                r"^[a-zA-Z0-9_+=,.@:/-]+$",
+                "an external id takes letters, digits and _+=,.@:/- only",
+                min_length=2,
+                max_length=1224,
+            ),
+        ]
+        | None,
+        Field(alias="externalID", description="For assumeRoleARN."),
     ] = None
     session_name: Annotated[
-        str | None,
-        Field(
-            min_length=2,
-            max_length=64,
-            pattern=r"^[a-zA-Z0-9_+=,.@-]+$",
-            description="Shown in CloudTrail. Unset: infra-operator.",
-        ),
+        Annotated[
+            str,
+            text(r"^[a-zA-Z0-9_+=,.@-]+$", "a session name takes letters, digits and _+=,.@- only", min_length=2, max_length=64),
+        ]
+        | None,
+        Field(description="Shown in CloudTrail. Unset: infra-operator."),
     ] = None
     session_tags: Annotated[dict[str, TagValue] | None, tags_field("Session tags for assumeRoleARN.", MAX_TAGS)] = None
     access_key_id_ref: Annotated[SecretKeyRef | None, Field(alias="accessKeyIDRef")] = None
@@ -389,13 +438,8 @@ class AWSProviderSpec(Model):
         dict[str, TagValue] | None, tags_field("Tags for every key of this provider; a key's own tags win.", MAX_TAGS - OWN_TAGS)
     ] = None
     account_id: Annotated[
-        str | None,
-        Field(
-            alias="accountID",
-            max_length=12,
-            pattern=r"^[0-9]{12}$",
-            description="Nothing is written unless the credentials belong to this account.",
-        ),
+        Annotated[str, text(r"^[0-9]{12}$", "write the account's 12 digits, in quotes", max_length=12)] | None,
+        Field(alias="accountID", description="Nothing is written unless the credentials belong to this account."),
     ] = None
 
     cel: ClassVar = (

@@ -119,6 +119,8 @@ class KeyObject:
     finalizers: tuple[str, ...]
     spec: KMSKeySpec
     status: KMSKeyStatus
+    paused: bool = False  # by annotation
+    reconcile_requested_at: str | None = None  # by annotation
 
 
 @dataclass(frozen=True, slots=True)

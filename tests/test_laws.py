@@ -20,7 +20,7 @@ PURE = {
 IMPURE_CALLS = re.compile(r"(\.|^)(now|today|utcnow|open|print|input|exec|eval|__import__)$")
 
 # Where Kubernetes and AWS meet; everything else in controller/ would drive any custom resource unchanged.
-GLUE = {"kmskeys", "awsproviders", "app", "cli", "__main__"}
+GLUE = {"kmskeys", "awsproviders", "secrets", "app", "cli", "__main__"}
 
 
 def modules(package: str) -> list[Path]:

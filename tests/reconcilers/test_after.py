@@ -35,7 +35,7 @@ SOME_DAY = NOW + timedelta(days=30)
         (observed(tags={"a": "1", "b": "1"}), TagResource(KEY, {"b": "2", "c": "3"}), observed(tags={"a": "1", "b": "2", "c": "3"})),
         (observed(tags={"a": "1", "b": "1"}), UntagResource(KEY, ("a", "gone")), observed(tags={"b": "1"})),
         (observed(), EnableKeyRotation(KEY, 90), observed(rotation=Rotation(True, 90))),
-        (observed(rotation=Rotation(False, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 365))),
+        (observed(rotation=Rotation(False, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True))),
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 90))),
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, 365), observed(rotation=Rotation(True, 365))),
         (observed(rotation=Rotation(True, 90)), DisableKeyRotation(KEY), observed(rotation=NO_ROTATION)),

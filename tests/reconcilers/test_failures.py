@@ -32,6 +32,8 @@ def failure(kind: FailureKind, code: str, operation: str = "DescribeKey", messag
         (failure(UNKNOWN, "ReadTimeoutError", "CreateKey"), Reason.CREATION_UNKNOWN, False, "looks for it"),
         (failure(WAIT, "AccessDeniedException"), Reason.ACCESS_DENIED, True, "Allow kms:DescribeKey"),
         (failure(WAIT, "AccessDenied", "AssumeRole"), Reason.ACCESS_DENIED, True, "Allow sts:AssumeRole"),
+        (failure(WAIT, "CredentialsUnavailable"), Reason.CREDENTIALS_INVALID, True, "Give the provider a Secret"),
+        (failure(WAIT, "InvalidClientTokenId"), Reason.AUTHENTICATION_FAILED, True, "valid credentials"),
         (failure(WAIT, "LimitExceededException", "CreateKey"), Reason.LIMIT_EXCEEDED, True, "higher quota"),
         (failure(WAIT, "MalformedPolicyDocumentException"), Reason.POLICY_PRINCIPAL_NOT_FOUND, True, "misspelt"),
         (failure(STALLED, "MalformedPolicyDocumentException"), Reason.POLICY_REJECTED, True, "Correct spec.keyPolicy"),

@@ -23,6 +23,9 @@ FULL = {
     "tags": {"team": "shop", "empty": ""},
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,
+    "deletionProtection": True,
+    "resyncInterval": "1h30m",
+    "suspend": True,
 }
 
 

@@ -2,9 +2,10 @@ from datetime import timedelta
 
 import pytest
 
+from reconcilers.failures import plan_after
 from reconcilers.resources import KMSKeyStatus
-from reconcilers.searches import first_unreadable, grace_is_over, search_delay
-from reconcilers.states import Candidates, Unobservable
+from reconcilers.searches import first_unreadable, grace_is_over, proves_none, search_delay
+from reconcilers.states import Candidates, Failure, FailureKind, Unobservable
 from tests.reconcilers.builders import DENIED, NOW, attempted, foreign, key, observed, operator
 
 MINUTE = timedelta(minutes=1)
@@ -23,6 +24,38 @@ def test_the_search_is_frequent_at_first_and_each_minute_later(age: timedelta, d
 )
 def test_the_grace_counts_from_the_attempt(status: KMSKeyStatus, *, over: bool) -> None:
     assert grace_is_over(key(status=status), operator(), NOW) is over
+
+
+def refused() -> KMSKeyStatus:
+    """The status after a CreateKey that AWS has refused."""
+    failure = Failure(FailureKind.WAIT_FOR_CAUSE, "CreateKey", "AccessDeniedException", "Denied")
+    return plan_after(failure, key(status=attempted(timedelta())), operator(), NOW).status
+
+
+@pytest.mark.parametrize(
+    ("status", "thorough", "proves"),
+    [
+        (KMSKeyStatus(), True, True),
+        (KMSKeyStatus(), False, False),
+        (attempted(4 * MINUTE), True, False),
+        (attempted(5 * MINUTE), True, True),
+        (attempted(60 * MINUTE), False, False),
+        (refused(), True, True),
+        (refused(), False, True),
+        (refused().model_copy(update={"creation_attempt": attempted(MINUTE).creation_attempt}), True, False),
+    ],
+)
+def test_nothing_found_means_that_there_is_nothing_when_all_was_looked_at_in_time_or_nothing_was_made(
+    status: KMSKeyStatus, *, thorough: bool, proves: bool
+) -> None:
+    assert proves_none(key(status=status), Candidates((), thorough), operator(), NOW) is proves
+
+
+def test_a_refusal_is_not_forgotten_over_another_failure() -> None:
+    """The status tells the last error only; that no attempt is open, it tells as well."""
+    slow = Failure(FailureKind.RETRY, "GetResources", "ThrottlingException", "Rate exceeded")
+    status = plan_after(slow, key(status=refused()), operator(), NOW).status
+    assert proves_none(key(status=status), Candidates((), thorough=False), operator(), NOW)
 
 
 @pytest.mark.parametrize(
