@@ -14,7 +14,7 @@ of an attempt when the object is not exactly the one that was planned for, so a 
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from aws import kms
 from aws.clients import Connection
+from aws.earlier import EarlierKeys
 from aws.errors import AWSError
 from aws.search import Search
 from controller import metrics
@@ -45,6 +46,7 @@ from reconcilers.failures import plan_after
 from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.names import API_VERSION, GROUP, KMSKEY_FINALIZER, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
 from reconcilers.news import news
+from reconcilers.ownership import owner
 from reconcilers.reasons import Reason
 from reconcilers.reports import blocked, report
 from reconcilers.resources import KMSKeySpec, KMSKeyStatus
@@ -52,8 +54,8 @@ from reconcilers.searches import grace_is_over, nothing_was_made
 from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Operator, Problem, Seen, Unobservable
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
-# Create or take back, then enable, then rotate: no path needs more plans than that.
-MAX_ROUNDS = 6
+# Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.
+MAX_ROUNDS = 8
 # Resyncs that began together shall not stay together.
 RESYNC_JITTER = 0.1
 
@@ -104,6 +106,7 @@ class KMSKeys:
         self._own = OwnWrites(self.store)
         self._made: dict[str, ObservedKey] = {}  # by uid: created, and not yet stored in the object
         self._search = Search()
+        self._earlier = EarlierKeys(operator.cluster_id)
         self._unresolved: set[Ref] = set()
         providers.wake_keys = self._wake
 
@@ -163,13 +166,16 @@ class KMSKeys:
             return await kms.observe_key(
                 current.connection, key.status.key_arn or key.status.key_id, policy=key.spec.key_policy is not None
             )
+        policy = key.spec.key_policy is not None
+        earlier = await self._earlier.of(current.connection, owner(key.namespace, key.name), policy=policy)
         untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
         if untouched or nothing_was_made(key):
-            return NotCreated()
+            return NotCreated(earlier)
         thorough = grace_is_over(key, self._operator, self._now())
-        return await self._search.find_owned(
-            current.connection, self._operator.cluster_id, key.uid, thorough=thorough, policy=key.spec.key_policy is not None
+        found = await self._search.find_owned(
+            current.connection, self._operator.cluster_id, key.uid, thorough=thorough, policy=policy
         )
+        return replace(found, earlier=earlier)
 
     async def _apply_all(self, current: _Pass, plan: Plan) -> timedelta | None:
         """The actions in order; the status first where they depend on its memory, and last in any case."""
@@ -202,6 +208,7 @@ class KMSKeys:
         """Send once; keep the answer in memory until it is stored; store it before anything else happens."""
         made = await kms.create_key(current.connection, action)
         self._made[current.key.uid] = current.seen = made
+        self._earlier.remember(current.connection, owner(current.key.namespace, current.key.name), made.arn)
         log.info("key_created", key=made.key_id, attempt=action.attempt.id)
         plan = plan_kmskey(current.key, current.account, made, self._operator, self._now())
         await self._report(current, plan.status)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
 from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.ownership import claimable, owned
 from reconcilers.reasons import Reason
 from reconcilers.refusals import elsewhere, leads_elsewhere
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED
@@ -31,7 +32,7 @@ from reconcilers.states import (
     Seen,
     Unobservable,
 )
-from reconcilers.wanted import deletion_policy, owned, window_in_days
+from reconcilers.wanted import deletion_policy, window_in_days
 
 SOON = timedelta(seconds=5)
 LATER = timedelta(minutes=5)
@@ -94,7 +95,7 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
 def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
     if isinstance(seen.tags, Unobservable):
         return _block(key, seen.tags.message, operator, now)
-    if not owned(key, seen, operator.cluster_id):
+    if not (owned(key, seen, operator.cluster_id) or claimable(key, seen, operator.cluster_id)):
         message = f"The owner tags of the key {seen.key_id} do not name this object, so it is not touched."
         return _block(key, message, operator, now)
     if seen.state in UNSETTLED:

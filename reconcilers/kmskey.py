@@ -8,7 +8,7 @@ Rules:
    written into the status before CreateKey is sent. An attempt whose result is unknown is searched for until `create_grace` is over, and
    a new one is made only after a thorough search.
 2. A key id, once remembered, is never replaced. AWS saying that the key is missing makes the object KeyLost, and nothing is made anew.
-3. No write goes to a key whose owner tags do not name this object.
+3. No write goes to a key whose owner tags do not name this object, or its predecessor of the same name (ownership.py).
 4. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
 
 It does not promise that KMS shows at once what was written: KMS is eventually consistent, and a stale read costs a repeated write, no more.
@@ -16,15 +16,16 @@ It does not promise that KMS shows at once what was written: KMS is eventually c
 
 from datetime import datetime, timedelta
 
-from reconcilers.actions import Action, AddFinalizer, CreateKey, Plan, RecordKey
+from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, Plan, RecordKey, TagResource
 from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import plan_deletion, plan_deletion_unseen
 from reconcilers.holds import plan_held
 from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.ownership import claimable, owned, owner_tags
 from reconcilers.reasons import Reason
 from reconcilers.refusals import refusal
-from reconcilers.repairs import UNSETTLED, repairs, rotation_waits
+from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
 from reconcilers.resources import CreationAttempt
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
@@ -41,7 +42,7 @@ from reconcilers.states import (
     Unobservable,
     Wanted,
 )
-from reconcilers.wanted import owned, wanted_key
+from reconcilers.wanted import wanted_key
 
 SOON = timedelta(seconds=5)  # Creating and Updating last seconds
 LATER = timedelta(minutes=5)  # a state that only somebody else can end
@@ -59,7 +60,7 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
         return _stop(key, wanted, operator, now)
     match seen:
         case NotCreated():
-            return _create(key, wanted, operator, now)
+            return _make(key, wanted, seen.earlier, operator, now)
         case Candidates():
             return _resolve(key, wanted, seen, operator, now)
         case Missing():
@@ -92,6 +93,14 @@ def _has_lasted(key: KeyObject, reason: Reason, now: datetime) -> bool:
     return synced is not None and synced.reason == reason and now - synced.last_transition_time >= PATIENCE
 
 
+def _make(key: KeyObject, wanted: Wanted, earlier: tuple[ObservedKey, ...], operator: Operator, now: datetime) -> Plan:
+    """The object has no key: the one of its predecessor comes back, else a new one is made."""
+    ours = tuple(candidate for candidate in earlier if claimable(key, candidate, operator.cluster_id))
+    if len(ours) > 1:
+        return _stop(key, _ambiguous(ours), operator, now)
+    return _take_over(key, wanted, ours[0], operator, now) if ours else _create(key, wanted, operator, now)
+
+
 def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:
     before = key.status.creation_attempt
     count = before.count + 1 if before else 1
@@ -106,7 +115,7 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
         bypass_policy_lockout_safety_check=wanted.bypass_policy_lockout_safety_check,
         tags=wanted.tags,
     )
-    actions: tuple[Action, ...] = (create,) if KMSKEY_FINALIZER in key.finalizers else (AddFinalizer(), create)
+    actions = (*_finalizer(key), create)
     verdict = working(Reason.CREATING, "The key is being created.")
     fields = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
     return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
@@ -122,7 +131,7 @@ def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operato
     if unreadable := first_unreadable(seen):
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if proves_none(key, seen, operator, now):
-        return _create(key, wanted, operator, now)
+        return _make(key, wanted, seen.earlier, operator, now)
     if grace_is_over(key, operator, now):
         return _stop(key, Problem(Reason.CREATION_UNKNOWN, NOT_THOROUGH), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
@@ -135,7 +144,7 @@ def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Ope
     if conflict is not None:
         return _stop(key, conflict, operator, now)
     verdict = working(Reason.CREATING, f"The key {found.key_id} was found by its owner tags.")
-    return Plan((RecordKey(found),), report(key, operator, verdict, now))
+    return Plan((*_finalizer(key), RecordKey(found)), report(key, operator, verdict, now))
 
 
 def _missing(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
@@ -161,14 +170,29 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
         return _stop(key, problem, operator, now, **seen_fields(seen))
-    due: tuple[Action, ...] = repairs(wanted, seen, key.status.managed_tag_keys)
-    if KMSKEY_FINALIZER not in key.finalizers:
-        due = (AddFinalizer(), *due)
+    if not owned(key, seen, operator.cluster_id):
+        due: tuple[Action, ...] = (*_finalizer(key), *_claim(key, seen, operator))
+    else:
+        due = (*_finalizer(key), *repairs(wanted, seen, key.status.managed_tag_keys))
     if due:
         return _repair(key, wanted, seen, due, operator, now)
     fields = seen_fields(seen) | {"managed_tag_keys": _still_managed(key, wanted, seen)}
     verdict, look_again = _verdict(wanted, seen)
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
+
+
+def _finalizer(key: KeyObject) -> tuple[Action, ...]:
+    """While an object has a key it has the finalizer, also after somebody took it away."""
+    return () if KMSKEY_FINALIZER in key.finalizers else (AddFinalizer(),)
+
+
+def _claim(key: KeyObject, seen: ObservedKey, operator: Operator) -> tuple[Action, ...]:
+    """Make the predecessor's key this object's, before anything else is changed on it. A pending key takes no tags."""
+    if seen.state in UNSETTLED:
+        return ()
+    if seen.state in PENDING_DELETION:
+        return (CancelKeyDeletion(seen.arn),)
+    return (TagResource(seen.arn, owner_tags(key, operator.cluster_id)),)
 
 
 def _still_managed(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[str, ...]:
@@ -220,7 +244,7 @@ def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | No
 def _not_ours(key: KeyObject, seen: ObservedKey, operator: Operator) -> Problem | None:
     if isinstance(seen.tags, Unobservable):
         return Problem(seen.tags.reason, seen.tags.message)
-    if owned(key, seen, operator.cluster_id):
+    if owned(key, seen, operator.cluster_id) or claimable(key, seen, operator.cluster_id):
         return None
     return Problem(
         Reason.KEY_NOT_OWNED,
@@ -248,7 +272,7 @@ def _ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
     names = ", ".join(sorted(k.key_id for k in keys))
     return Problem(
         Reason.AMBIGUOUS_KEY,
-        f"Several keys carry this object's owner tags: {names}. Remove the tags from those that are not this object's key.",
+        f"Several keys carry this object's owner tags: {names}. Remove the tags from those that shall not be this object's key.",
     )
 
 

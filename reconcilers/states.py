@@ -77,7 +77,9 @@ class ObservedKey:
 
 @dataclass(frozen=True, slots=True)
 class NotCreated:
-    """The object has never been touched by us: no key of it can exist."""
+    """No key of this very object can exist. earlier: keys that an object of the same name had before it."""
+
+    earlier: "tuple[ObservedKey, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Candidates:
 
     keys: tuple[ObservedKey, ...]
     thorough: bool  # every key of the account and region was looked at, not only the tag index, which may be minutes late
+    earlier: tuple[ObservedKey, ...] = ()  # keys that an object of the same name had before this one
 
 
 @dataclass(frozen=True, slots=True)

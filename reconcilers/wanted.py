@@ -1,17 +1,10 @@
-"""From a spec to the key as it shall be: defaults resolved, the provider's tags and the owner tags added.
+"""From a spec to the key as it shall be: defaults resolved, the provider's tags and the owner tags added."""
 
-Owner tags are how a key says whose it is. They are written by CreateKey itself, and every later write asks for them first.
-"""
-
-import hashlib
-from collections.abc import Mapping
-
-from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
+from reconcilers.ownership import owner_tags
 from reconcilers.resources import DeletionPolicy
-from reconcilers.states import Account, KeyObject, ObservedKey, Operator, Unobservable, Wanted
+from reconcilers.states import Account, KeyObject, Operator, Wanted
 
 ACCOUNT_PLACEHOLDER = "${AWS_ACCOUNT_ID}"
-MAX_TAG_VALUE = 256
 DEFAULT_WINDOW_IN_DAYS = 30  # KMS's own default and longest window
 SHORTEST_WINDOW_IN_DAYS = 7
 
@@ -33,17 +26,6 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
     )
 
 
-def owner_tags(key: KeyObject, cluster_id: str) -> Mapping[str, str]:
-    """The three tags that name this object as the key's owner."""
-    return {CLUSTER_TAG: cluster_id, OWNER_TAG: _owner(key.namespace, key.name), UID_TAG: key.uid}
-
-
-def owned(key: KeyObject, seen: ObservedKey, cluster_id: str) -> bool:
-    """Whether the key's tags name this very object. Namespace and name are for people; the UIDs decide."""
-    tags = seen.tags
-    return not isinstance(tags, Unobservable) and tags.get(CLUSTER_TAG) == cluster_id and tags.get(UID_TAG) == key.uid
-
-
 def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:
     """The object's, else the operator's."""
     return key.spec.deletion_policy or operator.default_deletion_policy
@@ -54,12 +36,3 @@ def window_in_days(key: KeyObject, policy: DeletionPolicy) -> int:
     if policy is DeletionPolicy.FORCE_DELETE:
         return SHORTEST_WINDOW_IN_DAYS
     return key.spec.pending_window_in_days or DEFAULT_WINDOW_IN_DAYS
-
-
-def _owner(namespace: str, name: str) -> str:
-    """namespace/name; two names of 253 characters do not fit into a tag value, so a longer one ends in a hash of the whole."""
-    full = f"{namespace}/{name}"
-    if len(full) <= MAX_TAG_VALUE:
-        return full
-    digest = hashlib.sha256(full.encode()).hexdigest()[:32]
-    return f"{full[: MAX_TAG_VALUE - 33]}-{digest}"

@@ -94,7 +94,12 @@ def observed(
 
 def foreign(state: str = "Enabled", owner: Mapping[str, str] | None = None) -> ObservedKey:
     """A key whose owner tags name another object; `owner` says which."""
-    return observed(state, tags=owner or {UID_TAG: "00000000-0000-0000-0000-000000000000"})
+    return observed(state, tags=owner or {UID_TAG: "00000000-0000-0000-0000-000000000000", OWNER_TAG: "shop/invoices"})
+
+
+def predecessors(state: str = "Enabled", key_id: str = KEY_ID) -> ObservedKey:
+    """The key of an earlier object of the same name."""
+    return observed(state, key_id=key_id, tags={UID_TAG: "00000000-0000-0000-0000-000000000000"})
 
 
 def account(default_tags: Mapping[str, str] | None = None, account_id: str = ACCOUNT_ID, region: str = REGION) -> Account:

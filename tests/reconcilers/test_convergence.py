@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconcilers.actions import Action, CreateKey, KeyAction, RecordKey, RemoveFinalizer, TagResource, UntagResource
 from reconcilers.conditions import find
-from reconcilers.names import CLUSTER_TAG, OWNER_TAGS, UID_TAG
+from reconcilers.names import CLUSTER_TAG, OWNER_TAG, OWNER_TAGS, UID_TAG
 from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
 from reconcilers.states import Account, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Rotation, Seen, Unobservable
 from tests.reconcilers.builders import (
@@ -155,7 +155,10 @@ def test_the_same_sight_is_reported_once_at_first_and_once_when_all_waits_are_ov
         assert again.plan(world).status == world.key.status
 
 
-@given(objects, st.sampled_from(STATES), st.sampled_from([{UID_TAG: "another"}, {CLUSTER_TAG: "another"}]), st.booleans())
+SOMEBODY_ELSE = st.sampled_from([{UID_TAG: "another", OWNER_TAG: "shop/another"}, {CLUSTER_TAG: "another"}])
+
+
+@given(objects, st.sampled_from(STATES), SOMEBODY_ELSE, st.booleans())
 def test_a_key_of_somebody_else_is_never_written_to(wish: KeyObject, state: str, owner: dict[str, str], deleting: bool) -> None:
     for seen in (foreign(state, owner), Candidates((foreign(state, owner),), thorough=True)):
         actions = AROUND.plan(World(replace(wish, deleting=deleting), seen)).actions

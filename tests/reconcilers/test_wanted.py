@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
+from reconcilers.ownership import owned, owner_tags
 from reconcilers.resources import DeletionPolicy, KMSKeySpec
 from reconcilers.states import ObservedKey, Wanted
-from reconcilers.wanted import deletion_policy, owned, owner_tags, wanted_key, window_in_days
+from reconcilers.wanted import deletion_policy, wanted_key, window_in_days
 from tests.reconcilers.builders import CLUSTER, DENIED, OWNER_TAGS, UID, account, foreign, key, observed, operator
 
 
