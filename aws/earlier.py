@@ -3,24 +3,30 @@
 Rules:
 1. The tag index is read once for each account and region, at the first need; keys that we make are added as they are made. So a new object
    costs no call. What another process tags meanwhile is seen by the next process.
+   The index is minutes late, so the keys that it does not show are looked at too, up to MOST_SCANNED of them: an account with more keys of
+   others relies on the index, and may make a second key for an object that was deleted, and made again, across a restart within minutes.
 2. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
 3. Whoever may not read the index gets no key back, only new ones. That is said in the log; the policy that we print allows it.
 """
 
 import asyncio
+import contextlib
+import functools
 from collections import defaultdict
+from collections.abc import Container, Iterator
 
 import structlog
 
-from aws.answers import TAGGED, decode
+from aws.answers import KEYS, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
-from aws.errors import BlockedError, StalledError
-from aws.kms import observe_key
+from aws.errors import BlockedError, NotFoundError, StalledError
+from aws.search import READERS, observe_candidate
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG
 from reconcilers.states import ObservedKey
 
 log = structlog.get_logger()
 
+MOST_SCANNED = 1000  # two seconds at our half of KMS's quota for ListResourceTags
 DENIED_SECONDS = 600.0  # a permission that was missing is tried again after ten minutes
 
 
@@ -46,8 +52,8 @@ class EarlierKeys:
         async with place.turn:
             if asyncio.get_running_loop().time() >= place.good_until:
                 await self._load(connection, place)
-        seen = [await observe_key(connection, arn, policy=policy) for arn in sorted(place.arns.get(owner, ()))]
-        return tuple(key for key in seen if isinstance(key, ObservedKey))
+        seen = [await observe_candidate(connection, arn, policy=policy) for arn in sorted(place.arns.get(owner, ()))]
+        return tuple(key for key in seen if key is not None)
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
         """A key that was made just now; the tag index will know it in some minutes."""
@@ -65,8 +71,36 @@ class EarlierKeys:
             )
             place.good_until = asyncio.get_running_loop().time() + DENIED_SECONDS
             return
-        for arn, tags in decode("GetResources", lambda: [(one["ResourceARN"], one.get("Tags", ())) for one in found]):
-            for tag in tags:
-                if tag["Key"] == OWNER_TAG:
-                    place.arns[tag["Value"]].add(arn)
+        indexed = decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
+        for arn, tags in (indexed | await self._unindexed(connection, indexed)).items():
+            if tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
+                place.arns[tags[OWNER_TAG]].add(arn)
         place.good_until = float("inf")
+
+    async def _unindexed(self, connection: Connection, indexed: Container[str]) -> dict[str, dict[str, str]]:
+        """The tags of the keys that the index does not show; none if there are too many, or if we may not look."""
+        try:
+            listed = await KEYS.read(connection, {"Limit": 1000})
+        except BlockedError:
+            return {}
+        arns = [arn for arn in decode("ListKeys", lambda: [key["KeyArn"] for key in listed]) if arn not in indexed]
+        if len(arns) > MOST_SCANNED:
+            return {}
+        tags: dict[str, dict[str, str]] = {}
+        remaining = iter(arns)
+        async with reading() as group:
+            for _ in range(READERS):
+                group.create_task(_read_tags(connection, remaining, tags))
+        return tags
+
+
+async def _read_tags(connection: Connection, arns: Iterator[str], tags: dict[str, dict[str, str]]) -> None:
+    """One of several readers that share the iterator. A key that is gone or hides its tags is none of ours."""
+    for arn in arns:
+        with contextlib.suppress(BlockedError, NotFoundError):
+            found = await TAGS.read(connection, {"KeyId": arn})
+            tags[arn] = decode("ListResourceTags", functools.partial(_pairs, found, "TagKey", "TagValue"))
+
+
+def _pairs(tags: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
+    return {tag[key]: tag[value] for tag in tags}

@@ -9,7 +9,7 @@ Rules:
    Creating or Updating, and only the next observation can tell these from a key that is pending deletion already.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, assert_never
@@ -73,9 +73,9 @@ async def observe_rest(connection: Connection, described: Described, *, policy: 
     """Reads what DescribeKey leaves out, at the same time. Raises AWSError."""
     key = described.key
     async with reading() as group:
-        tags = group.create_task(_readable(_tags(connection, key.arn)))
-        rules = group.create_task(_readable(_policy(connection, key.arn))) if policy else None
-        rotation = group.create_task(_readable(_rotation(connection, key.arn))) if described.can_rotate else None
+        tags = group.create_task(_readable(_tags, connection, key.arn))
+        rules = group.create_task(_readable(_policy, connection, key.arn)) if policy else None
+        rotation = group.create_task(_readable(_rotation, connection, key.arn)) if described.can_rotate else None
     return replace(
         key, tags=tags.result(), policy=rules.result() if rules else None, rotation=rotation.result() if rotation else None
     )
@@ -212,10 +212,10 @@ def _utc(date: datetime) -> datetime:
     return date.astimezone(UTC)
 
 
-async def _readable(told: Awaitable[T]) -> T | Unobservable:
+async def _readable(read: Callable[[Connection, str], Awaitable[T]], connection: Connection, arn: str) -> T | Unobservable:
     """Rules 1 and 2, for whatever is read after DescribeKey."""
     try:
-        return await told
+        return await read(connection, arn)
     except NotFoundError as error:
         raise RetryableError(error.failure) from None
     except BlockedError as error:

@@ -120,12 +120,17 @@ async def _owner(connection: Connection, arn: str) -> _Owner | None:
     return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
 
 
-async def _candidate(connection: Connection, arn: str, owner: _Owner, *, policy: bool) -> ObservedKey | None:
+async def observe_candidate(connection: Connection, arn: str, *, policy: bool) -> ObservedKey | None:
+    """A key that an object may have; None for one that is gone, AWS's own, or a replica. Raises AWSError."""
     described = await describe_key(connection, arn)
     if isinstance(described, Missing) or described.is_replica or described.key.manager != "CUSTOMER":
         return None
-    key = await observe_rest(connection, described, policy=policy)
-    if isinstance(key.tags, Unobservable):  # found, and not for us to judge: better than making another one
+    return await observe_rest(connection, described, policy=policy)
+
+
+async def _candidate(connection: Connection, arn: str, owner: _Owner, *, policy: bool) -> ObservedKey | None:
+    key = await observe_candidate(connection, arn, policy=policy)
+    if key is None or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
         return key
     return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None
 

@@ -39,9 +39,10 @@ from controller.store import Store
 from controller.workers import finish
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
-from reconcilers.actions import Action, AddFinalizer, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
+from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
+from reconcilers.echoes import Echo, listen, written
 from reconcilers.failures import plan_after
 from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.names import API_VERSION, GROUP, KMSKEY_FINALIZER, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
@@ -70,6 +71,8 @@ class _Pass:
     key: KeyObject
     reached: Reached | Unobservable
     seen: Seen
+    looked: ObservedKey | None = None  # as it was before this pass wrote anything
+    echo: Echo | None = None  # of the passes before
 
     @property
     def connection(self) -> Connection:
@@ -107,6 +110,8 @@ class KMSKeys:
         self._made: dict[str, ObservedKey] = {}  # by uid: created, and not yet stored in the object
         self._search = Search()
         self._earlier = EarlierKeys(operator.cluster_id)
+        self._keys: dict[str, str | None] = {}  # by uid: the keys that this process has worked on
+        self._echoes: dict[str, Echo | None] = {}  # by uid
         self._unresolved: set[Ref] = set()
         providers.wake_keys = self._wake
 
@@ -151,6 +156,7 @@ class KMSKeys:
         if early is not None:
             return await self._apply_all(current, early)
         current.seen = await self._observe(current)
+        self._keys[key.uid] = key.status.key_id
         for _ in range(MAX_ROUNDS):
             plan = plan_kmskey(current.key, current.account, current.seen, self._operator, self._now())
             look_again = await self._apply_all(current, plan)
@@ -163,9 +169,12 @@ class KMSKeys:
         if key.uid in self._made:
             return self._made[key.uid]
         if key.status.key_id is not None:
-            return await kms.observe_key(
+            seen = await kms.observe_key(
                 current.connection, key.status.key_arn or key.status.key_id, policy=key.spec.key_policy is not None
             )
+            if isinstance(seen, ObservedKey):
+                seen, self._echoes[key.uid] = listen(self._echoes.get(key.uid), seen, self._now())
+            return seen
         policy = key.spec.key_policy is not None
         earlier = await self._earlier.of(current.connection, owner(key.namespace, key.name), policy=policy)
         untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
@@ -215,10 +224,21 @@ class KMSKeys:
 
     async def _write(self, current: _Pass, action: KeyAction) -> None:
         assert isinstance(current.seen, ObservedKey)  # no plan writes to a key that was not seen
+        before = current.seen
+        if current.looked is None:
+            current.looked, current.echo = before, self._echoes.get(current.key.uid)
         answer = await kms.apply(current.connection, action)
-        current.seen = after(current.seen, action, answer)
+        if isinstance(action, CancelKeyDeletion):
+            current.looked = before = await self._seen_anew(current, before)  # a pending key shows no rotation
+        current.seen = after(before, action, answer)
+        self._echoes[current.key.uid] = written(current.echo, current.looked, current.seen, self._now())
+
+    async def _seen_anew(self, current: _Pass, before: ObservedKey) -> ObservedKey:
+        seen = await kms.observe_key(current.connection, before.arn, policy=current.key.spec.key_policy is not None)
+        return seen if isinstance(seen, ObservedKey) else before
 
     async def _release(self, current: _Pass) -> None:
+        self._keys.pop(current.key.uid, None)
         try:
             await self._patch(current, None, remove_finalizer(current.obj, KMSKEY_FINALIZER))
         except NotFound:
@@ -248,6 +268,7 @@ class KMSKeys:
         await self._patch(current, "status", operations)
         if status.key_id is not None:
             self._made.pop(current.key.uid, None)
+            self._keys[current.key.uid] = status.key_id
         told = news(before.conditions, status.conditions)
         if told is not None:
             self._events.record(_regarding(current.key), told.type, told.reason, "Reconcile", told.message)
@@ -283,10 +304,17 @@ class KMSKeys:
         self._own.forget(old.ref)
         self._unresolved.discard(old.ref)
         metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
-        lost = self._made.pop(old.uid, None)
+        self._echoes.pop(old.uid, None)
+        made = self._made.pop(old.uid, None)
+        lost = self._keys.pop(old.uid, None) or (made and made.key_id)
         if lost is not None:
+            metrics.ORPHAN_KEYS.inc()
             log.error(
-                "orphan_key", namespace=old.namespace, name=old.name, key=lost.key_id, reason="its object went away unprotected"
+                "orphan_key",
+                namespace=old.namespace,
+                name=old.name,
+                key=lost,
+                reason="its object went away without its finalizer",
             )
 
     def _count_unresolved(self, obj: KubeObject) -> None:

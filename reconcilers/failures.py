@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from reconcilers.actions import Plan
 from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, THROTTLING_CODES
-from reconcilers.conditions import find
 from reconcilers.deletion import LET_GO
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
@@ -42,13 +41,14 @@ def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: dateti
     if failure.operation == "CreateKey" and failure.kind is not FailureKind.UNKNOWN_RESULT:
         fields["creation_attempt"] = None
     status = report(key, operator, degraded(key, problem), now, **fields)
-    return Plan((), status, look_again=_wait(key, problem, now) if problem.stalled else None)
+    return Plan((), status, look_again=_wait(key, failure, now) if problem.stalled else None)
 
 
-def _wait(key: KeyObject, problem: Problem, now: datetime) -> timedelta:
-    """As long as the problem has lasted already, within the two bounds."""
-    ready = find("Ready", key.status.conditions)
-    lasted = now - ready.last_transition_time if ready and ready.reason == problem.reason else timedelta()
+def _wait(key: KeyObject, failure: Failure, now: datetime) -> timedelta:
+    """As long as the same refusal has been coming already, within the two bounds."""
+    error = key.status.last_error
+    same = error is not None and (error.code, error.operation) == (failure.code, failure.operation)
+    lasted = now - error.time if error is not None and same else timedelta()
     return min(max(lasted, SHORTEST_WAIT), LONGEST_WAIT)
 
 

@@ -11,10 +11,12 @@ Rules:
 3. No write goes to a key whose owner tags do not name this object, or its predecessor of the same name (ownership.py).
 4. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
 
-It does not promise that KMS shows at once what was written: KMS is eventually consistent, and a stale read costs a repeated write, no more.
+It does not promise that KMS shows at once what was written: KMS is eventually consistent. A late read costs a repeated write, no more, and
+echoes.py keeps most of them away.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, Plan, RecordKey, TagResource
 from reconcilers.conditions import Finding, Progress, Verdict, find
@@ -28,7 +30,7 @@ from reconcilers.refusals import refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
 from reconcilers.resources import CreationAttempt
-from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
+from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, nothing_was_made, proves_none, search_delay
 from reconcilers.states import (
     Account,
     Candidates,
@@ -117,7 +119,9 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
     )
     actions = (*_finalizer(key), create)
     verdict = working(Reason.CREATING, "The key is being created.")
-    fields = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
+    fields: dict[str, Any] = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
+    if nothing_was_made(key) and key.status.observed_generation == key.generation:
+        fields["conditions"] = key.status.conditions  # another try after a refusal is no news until it succeeds
     return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
 
 

@@ -1,0 +1,50 @@
+"""Telling a late read from a change behind our back: both show a value that we have just overwritten.
+
+Rules:
+1. A value that shows again right after we replaced it is taken for an echo: KMS has hosts that do not know of the write yet. A value that is
+   neither the old nor the new one is somebody's change, and is repaired at once.
+2. Once the new value has been seen, the echo is over: the old value is a change like any other from then on.
+3. An echo is believed for PATIENCE after the write, and twice as long after each repetition of the same write: reads that are late for five
+   minutes cost five writes instead of one for each look; a change back to the old value waits for half a minute, and not for five.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconcilers.states import ObservedKey
+
+PATIENCE = timedelta(seconds=30)
+FIELDS = ("state", "description", "tags", "policy", "rotation")
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What the last writes replaced, by field, and by what; since when, and for how long it may show again."""
+
+    old: dict[str, Any]
+    new: dict[str, Any]
+    since: datetime
+    patience: timedelta
+
+
+def written(last: Echo | None, before: ObservedKey, after: ObservedKey, now: datetime) -> Echo | None:
+    """The echo to expect when writes turned one into the other; None when nothing was written."""
+    old = {field: getattr(before, field) for field in FIELDS if getattr(before, field) != getattr(after, field)}
+    if not old:
+        return last
+    new = {field: getattr(after, field) for field in old}
+    if last is None:
+        return Echo(old, new, now, PATIENCE)
+    again = any(last.old.get(field) == value for field, value in old.items())
+    return Echo(last.old | old, last.new | new, now, last.patience * 2 if again else PATIENCE)
+
+
+def listen(echo: Echo | None, seen: ObservedKey, now: datetime) -> tuple[ObservedKey, Echo | None]:
+    """The key without what is only an echo, and the echo that is still to be expected."""
+    if echo is None:
+        return seen, None
+    late = {field: echo.new[field] for field, old in echo.old.items() if getattr(seen, field) == old}
+    if not late:
+        return seen, None
+    return (replace(seen, **late), echo) if now - echo.since < echo.patience else (seen, echo)

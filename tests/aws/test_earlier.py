@@ -1,0 +1,83 @@
+"""The index of earlier keys: read once, added to, never believed."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from aws.credentials import Access
+from aws.earlier import DENIED_SECONDS, EarlierKeys
+from aws.errors import RetryableError
+from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
+from tests.aws.test_search import DENIED, Account, arn
+
+OURS = {CLUSTER_TAG: "cluster", OWNER_TAG: "shop/orders", UID_TAG: "old"}
+
+
+class Indexed(Account):
+    """An account whose tag index tells the tags too, as AWS's does."""
+
+    def _resources(self, _: Access, __: Mapping[str, Any]) -> dict[str, Any]:
+        self._refuse("GetResources")
+        tags = {name: [{"Key": key, "Value": value} for key, value in self.keys.get(name, OURS).items()] for name in self.index}
+        return {"ResourceTagMappingList": [{"ResourceARN": arn(name), "Tags": listed} for name, listed in tags.items()]}
+
+
+async def of(account: Account, earlier: EarlierKeys, owner: str = "shop/orders") -> list[str]:
+    return [key.key_id for key in await earlier.of(await account.connection(), owner, policy=False)]
+
+
+async def test_the_index_is_read_once_and_costs_a_new_name_no_call() -> None:
+    account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
+    account.index = ["mine"]
+    assert await of(account, earlier) == ["mine"]
+    asked = len(account.asked)
+    assert await of(account, earlier, "shop/invoices") == []
+    assert account.operations()[asked:] == ["GetCallerIdentity"]  # of the connection that the test makes anew
+
+
+async def test_a_key_that_was_made_since_is_known_without_the_index() -> None:
+    account, earlier = Indexed(), EarlierKeys("cluster")
+    assert await of(account, earlier) == []
+    account.keys["mine"] = OURS
+    earlier.remember(await account.connection(), "shop/orders", arn("mine"))
+    assert await of(account, earlier) == ["mine"]
+
+
+async def test_keys_that_the_index_does_not_show_yet_are_looked_at() -> None:
+    account, earlier = Indexed(mine=OURS, stranger={}, hidden={}), EarlierKeys("cluster")
+    account.refused = {"hidden": DENIED}
+    assert await of(account, earlier) == ["mine"]
+
+
+async def test_without_the_right_to_list_keys_the_index_alone_counts() -> None:
+    account, earlier = Indexed(mine=OURS, late=OURS), EarlierKeys("cluster")
+    account.index, account.refused = ["mine"], {"ListKeys": DENIED}
+    assert await of(account, earlier) == ["mine"]
+
+
+async def test_keys_that_are_gone_replicas_and_awss_own_are_left_out() -> None:
+    account, earlier = Indexed(mine=OURS, replica=OURS, aws=OURS), EarlierKeys("cluster")
+    account.index = ["gone", "mine", "replica", "aws"]
+    assert await of(account, earlier) == ["mine"]
+
+
+@pytest.mark.virtual_time
+async def test_without_the_permission_nothing_comes_back_until_it_is_given() -> None:
+    account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
+    account.index, account.refused = ["mine"], {"GetResources": DENIED}
+    assert await of(account, earlier) == []
+    account.refused = {}
+    assert await of(account, earlier) == []
+    await asyncio.sleep(DENIED_SECONDS)
+    assert await of(account, earlier) == ["mine"]
+
+
+async def test_a_failure_that_passes_is_raised_because_no_index_is_not_an_empty_one() -> None:
+    account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
+    account.index, account.refused = ["mine"], {"GetResources": "ThrottledException"}
+    with pytest.raises(RetryableError):
+        await of(account, earlier)
+    account.refused = {}
+    assert await of(account, earlier) == ["mine"]

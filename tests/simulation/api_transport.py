@@ -1,0 +1,118 @@
+"""The API server for a simulation: the model behind a Transport, with latency, faults, and watches that may lag behind.
+
+Rules:
+1. A request is named by its verb and resource in faults and logs: "PATCH kmskeys/status", "PUT leases", "WATCH kmskeys".
+2. A watch tells each write `delay` seconds after it happened, in order; a bookmark comes each minute.
+3. A watch from a version that was compacted begins with 200, and its first event is an ERROR of code 410.
+4. Streams are cut by cut_streams(), or end at their timeoutSeconds.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientPayloadError, ServerDisconnectedError
+
+from controller.kube import Request, Response, Stream
+from tests.simulation.api_server import ApiServer, Target, failure, parse_path
+from tests.simulation.calls import Call
+from tests.simulation.etcd import Entry
+from tests.simulation.faults import Fault
+from tests.simulation.lines import Line
+
+LATENCY = 0.006  # seconds, in one cluster
+BOOKMARK_SECONDS = 60.0
+
+
+class ModelTransport:
+    """One replica's. delay: by how many seconds its watches lag behind."""
+
+    def __init__(self, server: ApiServer, line: Line) -> None:
+        self.delay = 0.0
+        self._server = server
+        self._line = line
+        self._connections = 0
+
+    def cut_streams(self) -> None:
+        """Reset the connections of all watches."""
+        self._connections += 1
+        self._server.etcd.wake()
+
+    async def send(self, request: Request) -> Response:
+        target = parse_path(request.path)
+        call = self._call(request.method, target)
+
+        def execute() -> Response:
+            response = self._server.handle(request)
+            call.outcome = "OK" if response.status < 300 else str(response.status)
+            return response
+
+        return await self._line.carry(call, LATENCY, execute)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[Stream]:
+        target = parse_path(request.path)
+        call = self._call("WATCH", target)
+        opened = await self._line.carry(call, LATENCY, lambda: Response(200))
+        yield Stream(opened.status, self._watch(target, request) if opened.status == 200 else _whole(opened), opened.retry_after)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _call(self, verb: str, target: Target) -> Call:
+        verb = "LIST" if verb == "GET" and not target.name else verb
+        resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
+        return Call(self._line.replica, "kube", f"{verb} {resource}", str(target.ref), writes=verb in {"POST", "PUT", "PATCH", "DELETE"})
+
+    async def _watch(self, target: Target, request: Request) -> AsyncIterator[bytes]:
+        loop, etcd = asyncio.get_running_loop(), self._server.etcd
+        sent, connection = int(request.query["resourceVersion"]), self._connections
+        ends = loop.time() + int(request.query["timeoutSeconds"])
+        if sent < etcd.compacted:
+            expired = failure(410, "Expired", "too old resource version")
+            yield json.dumps({"type": "ERROR", "object": json.loads(expired.body)}).encode() + b"\n"
+            return
+        while (left := ends - loop.time()) > 0:
+            news = etcd.news  # before looking: what happens from here on wakes us
+            coming = next(etcd.since(sent, target.plural, target.namespace), None)
+            if self._connections != connection:
+                raise ClientPayloadError("the connection was reset")
+            if coming and self._due(coming) <= 0:
+                yield coming.line
+                sent = coming.revision
+                continue
+            wait = min(left, BOOKMARK_SECONDS, self._due(coming) if coming else left)
+            if not await _is_set(news, wait) and wait == BOOKMARK_SECONDS:
+                sent = sent if coming else etcd.revision
+                yield _bookmark(sent)
+
+    def _due(self, entry: Entry) -> float:
+        return entry.at + self.delay - asyncio.get_running_loop().time()
+
+
+def lost_answer(call: str, times: float = 1) -> Fault:
+    """Done, and the connection closed before the answer came."""
+    return Fault(call, ServerDisconnectedError, executes=True, times=times)
+
+
+def refused(call: str, answer: Response, times: float = 1, probability: float = 1.0) -> Fault:
+    """Not done, and this is the answer."""
+    return Fault(call, lambda: answer, times=times, probability=probability)
+
+
+async def _whole(response: Response) -> AsyncIterator[bytes]:
+    yield response.body
+
+
+def _bookmark(revision: int) -> bytes:
+    return json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(revision)}}}).encode() + b"\n"
+
+
+async def _is_set(news: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return False
+    return True

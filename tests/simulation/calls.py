@@ -1,0 +1,22 @@
+"""One request of a replica, as logs, faults and watchers of the traffic know it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Target = Literal["aws", "kube"]
+
+
+@dataclass
+class Call:
+    """`name` is an operation of AWS's, or a verb and a resource; `subject` is the key or the object. outcome "": never executed."""
+
+    replica: str
+    target: Target
+    name: str
+    subject: str
+    writes: bool
+    at: float = 0.0
+    outcome: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.at:9.3f} {self.replica} {self.name} {self.subject} -> {self.outcome}"

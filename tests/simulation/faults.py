@@ -1,0 +1,66 @@
+"""What can go wrong on a wire, switched on by the name of a call and for a number of times.
+
+A fault happens in place of the answer, before the other side has done anything, or (executes) after it has done everything.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Any
+
+from tests.simulation.calls import Call, Target
+
+Outcome = Callable[[], Any]  # an exception is raised, any other value is the answer; None hangs
+
+
+@dataclass
+class Fault:
+    """`calls` is a pattern as of shells for the names of calls: "CreateKey", "PATCH kmskeys/status", "*".
+
+    `target` and `replica` narrow it down.
+    """
+
+    calls: str
+    outcome: Outcome
+    executes: bool = False
+    times: float = 1
+    probability: float = 1.0
+    target: Target | None = None
+    replica: str | None = None
+
+    def hits(self, call: Call) -> bool:
+        """Whether this call is one of them."""
+        is_there = self.target in (None, call.target) and self.replica in (None, call.replica)
+        return is_there and fnmatchcase(call.name, self.calls)
+
+
+class Faults:
+    """Those that are switched on now."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._on: list[Fault] = []
+        self._random = Random(seed)  # noqa: S311 - the same storm on every run
+
+    def on(self, fault: Fault) -> Fault:
+        """Switch on; it ends by itself after its number of times."""
+        self._on.append(fault)
+        return fault
+
+    def off(self, fault: Fault) -> None:
+        """Switch off; one that has ended may be switched off too."""
+        self._on = [one for one in self._on if one is not fault]
+
+    def take(self, call: Call) -> Fault | None:
+        """The fault that hits this call."""
+        for fault in self._on:
+            if fault.times > 0 and fault.hits(call) and self._random.random() < fault.probability:
+                fault.times -= 1
+                return fault
+        return None
+
+
+def silence(calls: str, times: float = math.inf, *, executes: bool = False, **narrowed: Any) -> Fault:
+    """No answer, and no end of the connection either: packets are dropped. narrowed: target, replica."""
+    return Fault(calls, lambda: None, executes, times, **narrowed)

@@ -1,0 +1,108 @@
+"""A key as KMS keeps it, its history, and what each state allows.
+
+Source of the table: "Key states of AWS KMS keys" in the KMS developer guide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.simulation.kms_errors import RefusedError, disabled, invalid_state
+
+STATES = frozenset(
+    {"Creating", "Enabled", "Disabled", "PendingDeletion", "PendingImport", "PendingReplicaDeletion", "Unavailable", "Updating"}
+)
+_SETTLED = STATES - {"Creating", "Updating"}
+_PENDING_DELETION = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
+_KEPT = _SETTLED - _PENDING_DELETION
+
+# Every operation that is not named here works in every state.
+ALLOWED: dict[str, frozenset[str]] = {
+    "CancelKeyDeletion": _PENDING_DELETION,
+    "DisableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
+    "DisableKeyRotation": frozenset({"Enabled"}),
+    "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
+    "EnableKeyRotation": frozenset({"Enabled"}),
+    "PutKeyPolicy": _SETTLED,
+    "ScheduleKeyDeletion": _KEPT,
+    "TagResource": _KEPT,
+    "UntagResource": _KEPT,
+    "UpdateKeyDescription": _KEPT,
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One version of a key. rotation_days: None when it does not rotate; deletion_date: only while deletion is pending."""
+
+    key_id: str
+    arn: str
+    account_id: str
+    region: str
+    created: datetime
+    spec: str
+    usage: str
+    multi_region: bool
+    description: str
+    policy: str
+    tags: Mapping[str, str]
+    state: str = "Enabled"
+    rotation_days: int | None = None
+    deletion_date: datetime | None = None
+
+    @property
+    def can_rotate(self) -> bool:
+        return self.spec == "SYMMETRIC_DEFAULT"
+
+    def metadata(self) -> dict[str, Any]:
+        """As DescribeKey and CreateKey tell it."""
+        told: dict[str, Any] = {
+            "AWSAccountId": self.account_id,
+            "KeyId": self.key_id,
+            "Arn": self.arn,
+            "CreationDate": self.created,
+            "Enabled": self.state == "Enabled",
+            "Description": self.description,
+            "KeyUsage": self.usage,
+            "KeyState": self.state,
+            "Origin": "AWS_KMS",
+            "KeyManager": "CUSTOMER",
+            "CustomerMasterKeySpec": self.spec,
+            "KeySpec": self.spec,
+            "MultiRegion": self.multi_region,
+        }
+        if self.multi_region:
+            primary = {"Arn": self.arn, "Region": self.region}
+            told["MultiRegionConfiguration"] = {"MultiRegionKeyType": "PRIMARY", "PrimaryKey": primary, "ReplicaKeys": []}
+        return told | ({"DeletionDate": self.deletion_date} if self.deletion_date else {})
+
+
+@dataclass
+class History:
+    """All versions of one key, so that a read can be answered from the past."""
+
+    versions: list[tuple[datetime, Key]] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Key:
+        return self.versions[-1][1]
+
+    def at(self, moment: datetime) -> Key | None:
+        """The key as it was then; None before it was made."""
+        return next((key for since, key in reversed(self.versions) if since <= moment), None)
+
+    def change(self, moment: datetime, key: Key) -> None:
+        self.versions.append((moment, key))
+
+
+def check_state(operation: str, key: Key) -> None:
+    """Raises RefusedError where the key's state does not allow the operation."""
+    if key.state not in ALLOWED.get(operation, STATES):
+        raise _state_error(operation, key)
+
+
+def _state_error(operation: str, key: Key) -> RefusedError:
+    if key.state == "Disabled" and operation != "CancelKeyDeletion":
+        return disabled(key.arn)
+    return invalid_state(key.arn, "not pending deletion" if operation == "CancelKeyDeletion" else key.state)

@@ -1,0 +1,188 @@
+"""A strict model of KMS, STS and the tagging API: the accounts of one AWS, without a wire.
+
+Rules:
+1. handle() is atomic, takes AWS's own parameters and returns AWS's own answer; it raises RefusedError, or ParamValidationError for what the
+   SDK would not send. It knows neither an event loop nor HTTP, so that either can be put in front of it.
+2. Where AWS's documentation says no, the model says no: it is never kinder than KMS.
+3. `lags` makes reads come from the past, by operation: that is all that eventual consistency is. A write under a lag does not find a key that
+   is newer than that, but changes the newest version of one that it finds.
+4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
+5. A key whose window is over is gone, as if it had never been.
+
+Not modelled: aliases, grants, replicas, imported material, custom stores, quotas, and key policies as permissions; `denied` stands for those.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from tests.simulation import identities, tagging
+from tests.simulation.kms_creation import new_key
+from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found
+from tests.simulation.kms_keys import History, Key, check_state
+from tests.simulation.kms_tags import written_tags
+from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
+from tests.simulation.service_models import check_answer, check_request
+
+Clock = Callable[[], datetime]
+Lag = Callable[[], float]
+
+PAGE_SIZE = 2
+
+
+@dataclass(frozen=True)
+class _Call:
+    operation: str
+    parameters: Parameters
+    caller: Caller
+
+
+class Kms:
+    """One AWS. Set `denied`, `lags` and `unknown_principals` at any time; look at `keys` from outside."""
+
+    def __init__(self, clock: Clock, seed: int = 0) -> None:
+        self.denied: set[str] = set()  # operations for which the caller lacks a permission
+        self.lags: dict[str, Lag] = {}  # by operation: how many seconds behind its view of the keys is
+        self.unknown_principals: frozenset[str] = frozenset()
+        self.made: list[Key] = []  # each key as CreateKey made it, also those that are gone since
+        self._clock = clock
+        self._random = Random(seed)  # noqa: S311 - ids that are the same on every run
+        self._histories: dict[str, History] = {}  # by ARN
+
+    @property
+    def keys(self) -> list[Key]:
+        """All keys as they are now, in the order of their making."""
+        self._bury()
+        return [history.newest for history in self._histories.values()]
+
+    def edit(self, arn: str, **changes: Any) -> None:
+        """What nobody could do with a call: a new state, or a tag of the past."""
+        history = self._histories[arn]
+        history.change(self._clock(), replace(history.newest, **changes))
+
+    def destroy(self, arn: str) -> None:
+        """The end of a key's window, now."""
+        del self._histories[arn]
+
+    def handle(self, service: str, operation: str, parameters: Parameters, caller: Caller) -> Answer:
+        """One request of an authenticated caller."""
+        check_request(service, operation, parameters)
+        self._bury()
+        if operation in self.denied:
+            action = {"resourcegroupstaggingapi": "tag"}.get(service, service)
+            raise denied(caller.arn, f"{action}:{operation}", parameters.get("KeyId", "*"))
+        answer = self._answer(_Call(operation, parameters, caller))
+        check_answer(service, operation, answer)
+        return answer
+
+    def _answer(self, call: _Call) -> Answer:
+        match call.operation:
+            case "CreateKey":
+                return self._create(call)
+            case "ListKeys":
+                return self._list_keys(call)
+            case "GetResources":
+                return tagging.get_resources(list(self._visible(call)), call.parameters)
+            case "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity":
+                return identities.answer(call.operation, call.parameters, call.caller, self._clock())
+            case _:
+                return self._about_one_key(call)
+
+    def _about_one_key(self, call: _Call) -> Answer:
+        history, seen = self._find(call)
+        check_state(call.operation, history.newest if call.operation in WRITES else seen)
+        if call.operation not in WRITES:
+            return _READS[call.operation](seen, call.parameters)
+        key, answer = WRITES[call.operation](history.newest, call.parameters, self._scene(call.caller))
+        history.change(self._clock(), key)
+        return answer
+
+    def _create(self, call: _Call) -> Answer:
+        key = new_key(call.parameters, self._scene(call.caller), self._random)
+        self._histories[key.arn] = History([(self._clock(), key)])
+        self.made.append(key)
+        return {"KeyMetadata": key.metadata()}
+
+    def _list_keys(self, call: _Call) -> Answer:
+        listed = [{"KeyId": key.key_id, "KeyArn": key.arn} for key in self._visible(call)]
+        return _page("Keys", listed, call.parameters)
+
+    def _find(self, call: _Call) -> tuple[History, Key]:
+        named = call.parameters["KeyId"]
+        arn = named if named.startswith("arn:") else f"arn:aws:kms:{call.caller.region}:{call.caller.account_id}:key/{named}"
+        _check_arn(arn, call)
+        history = self._histories.get(arn)
+        seen = history.at(self._moment(call.operation)) if history else None
+        if history is None or seen is None:
+            raise not_found(arn)
+        return history, seen
+
+    def _visible(self, call: _Call) -> Iterator[Key]:
+        """The keys of the caller's account and region, as this operation sees them."""
+        for history in self._histories.values():
+            key = history.at(self._moment(call.operation))
+            if key and (key.account_id, key.region) == (call.caller.account_id, call.caller.region):
+                yield key
+
+    def _moment(self, operation: str) -> datetime:
+        lag = self.lags.get(operation)
+        return self._clock() - timedelta(seconds=lag() if lag else 0)
+
+    def _scene(self, caller: Caller) -> Scene:
+        return Scene(caller, self._clock(), self.unknown_principals)
+
+    def _bury(self) -> None:
+        now = self._clock()
+        over = [arn for arn, history in self._histories.items() if history.newest.deletion_date and history.newest.deletion_date <= now]
+        for arn in over:
+            del self._histories[arn]
+
+
+def late(seconds: float) -> Lag:
+    """A view that is always so far behind."""
+    return lambda: seconds
+
+
+def flapping(seconds: float) -> Lag:
+    """Two servers that answer in turn, the first of which is behind."""
+    calls = iter(range(10**9))
+    return lambda: 0.0 if next(calls) % 2 else seconds
+
+
+def _check_arn(arn: str, call: _Call) -> None:
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[2] != "kms":
+        raise RefusedError("InvalidArnException", f"Invalid arn {arn}")
+    if parts[4] != call.caller.account_id:
+        raise denied(call.caller.arn, f"kms:{call.operation}", arn)
+    if parts[3] != call.caller.region:
+        raise RefusedError("NotFoundException", f"Invalid arn {parts[3]}")
+
+
+def _page(name: str, items: Sequence[Any], parameters: Parameters) -> Answer:
+    marker = parameters.get("Marker", "from-0")
+    if not marker.startswith("from-"):
+        raise invalid_marker()
+    start = int(marker.removeprefix("from-"))
+    end = start + min(parameters.get("Limit", PAGE_SIZE), PAGE_SIZE)
+    if end >= len(items):
+        return {name: items[start:], "Truncated": False}
+    return {name: items[start:end], "Truncated": True, "NextMarker": f"from-{end}"}
+
+
+def _rotation_status(key: Key, _parameters: Parameters) -> Answer:
+    rotates = key.rotation_days is not None and key.deletion_date is None
+    answer: Answer = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
+    if rotates and key.rotation_days:
+        answer |= {"RotationPeriodInDays": key.rotation_days, "NextRotationDate": key.created + timedelta(days=key.rotation_days)}
+    return answer
+
+
+_READS: dict[str, Callable[[Key, Parameters], Answer]] = {
+    "DescribeKey": lambda key, _: {"KeyMetadata": key.metadata()},
+    "GetKeyPolicy": lambda key, _: {"Policy": key.policy, "PolicyName": "default"},
+    "GetKeyRotationStatus": _rotation_status,
+    "ListResourceTags": lambda key, parameters: _page("Tags", written_tags(key.tags), parameters),
+}

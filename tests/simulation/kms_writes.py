@@ -1,0 +1,113 @@
+"""What each KMS write makes of a key: pure functions from a key and a request to the next key and the answer.
+
+The state of the key, and whether the caller may, have been checked before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.simulation.kms_errors import unsupported, validation
+from tests.simulation.kms_keys import Key
+from tests.simulation.kms_policies import check_policy
+from tests.simulation.kms_tags import check_keys, check_number, read_tags
+
+Parameters = Mapping[str, Any]
+Answer = dict[str, Any]
+
+DEFAULT_PERIOD = 365
+DEFAULT_WINDOW = 30
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and where."""
+
+    account_id: str
+    arn: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a write depends on beside the key."""
+
+    caller: Caller
+    now: datetime
+    unknown_principals: frozenset[str]
+
+
+def _cancel_key_deletion(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return replace(key, state="Disabled", deletion_date=None), {"KeyId": key.arn}
+
+
+def _schedule_key_deletion(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
+    days = parameters.get("PendingWindowInDays", DEFAULT_WINDOW)
+    if not 7 <= days <= 30:
+        raise validation(f"PendingWindowInDays must be between 7 and 30 inclusive, not {days}")
+    date = scene.now + timedelta(days=days)
+    answer = {"KeyId": key.arn, "DeletionDate": date, "KeyState": "PendingDeletion", "PendingWindowInDays": days}
+    return replace(key, state="PendingDeletion", deletion_date=date), answer
+
+
+def _enable_key(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return replace(key, state="Enabled"), {}
+
+
+def _disable_key(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return replace(key, state="Disabled"), {}
+
+
+def _enable_key_rotation(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    _check_rotates(key)
+    return replace(key, rotation_days=parameters.get("RotationPeriodInDays", DEFAULT_PERIOD)), {}
+
+
+def _disable_key_rotation(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    _check_rotates(key)
+    return replace(key, rotation_days=None), {}
+
+
+def _check_rotates(key: Key) -> None:
+    if not key.can_rotate:
+        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
+
+
+def _put_key_policy(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
+    if parameters.get("PolicyName", "default") != "default":
+        raise validation("The only valid policy name is default")
+    bypass = parameters.get("BypassPolicyLockoutSafetyCheck", False)
+    check_policy(parameters["Policy"], scene.caller.arn, scene.unknown_principals, bypass=bypass)
+    return replace(key, policy=parameters["Policy"]), {}
+
+
+def _update_key_description(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return replace(key, description=parameters["Description"]), {}
+
+
+def _tag_resource(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    new = read_tags(parameters["Tags"])
+    check_keys(list(new))
+    tags = {**key.tags, **new}
+    check_number(tags)
+    return replace(key, tags=tags), {}
+
+
+def _untag_resource(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    check_keys(parameters["TagKeys"])
+    return replace(key, tags={name: value for name, value in key.tags.items() if name not in parameters["TagKeys"]}), {}
+
+
+WRITES: dict[str, Callable[[Key, Parameters, Scene], tuple[Key, Answer]]] = {
+    "CancelKeyDeletion": _cancel_key_deletion,
+    "DisableKey": _disable_key,
+    "DisableKeyRotation": _disable_key_rotation,
+    "EnableKey": _enable_key,
+    "EnableKeyRotation": _enable_key_rotation,
+    "PutKeyPolicy": _put_key_policy,
+    "ScheduleKeyDeletion": _schedule_key_deletion,
+    "TagResource": _tag_resource,
+    "UntagResource": _untag_resource,
+    "UpdateKeyDescription": _update_key_description,
+}

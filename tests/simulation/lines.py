@@ -1,0 +1,114 @@
+"""The way of one replica to the world: every request of it, to AWS or to the API server, goes along here.
+
+    before: the call is about to leave          after: it was executed, and its answer is on the way
+              |                                         |
+    caller ---+--- half of the latency --- executed ----+--- half of the latency --- caller
+
+Rules:
+1. What is executed is executed at once, between two awaits: the models never see half of a request.
+2. `watcher` is called at both points of each call, and may kill or stop the replica there, or do anything else to the world. It returns
+   for how many seconds the call stays at this point.
+3. Along a line that was cut nothing moves any more: not the call that was about to leave, not the answer, and no later call.
+4. Each call is written down with the time at which it was executed, by whom, on what, and what came of it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar, cast
+
+from tests.simulation.calls import Call, Target
+from tests.simulation.faults import Fault, Faults
+
+T = TypeVar("T")
+Point = Literal["before", "after"]
+
+
+Watcher = Callable[[Call, Point], float]
+
+
+def undisturbed(_call: Call, _point: Point) -> float:
+    """The watcher that does nothing."""
+    return 0.0
+
+
+class Traffic:
+    """All calls of all replicas, and what is set up to go wrong with the next ones."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.calls: list[Call] = []
+        self.faults = Faults(seed)
+        self.watcher: Watcher = undisturbed
+
+    def executed(self, target: Target, since: float = 0.0, *, writes: bool = True) -> list[Call]:
+        """The calls that were done, and not refused, from that time on."""
+        return [c for c in self.calls if c.target == target and c.writes is writes and c.outcome == "OK" and c.at >= since]
+
+    def names(self, target: Target, since: float = 0.0, *, writes: bool = True) -> Counter[str]:
+        """How often each of these was done."""
+        return Counter(call.name for call in self.executed(target, since, writes=writes))
+
+
+class Line:
+    """One replica's; see the rules above."""
+
+    def __init__(self, replica: str, traffic: Traffic) -> None:
+        self.replica = replica
+        self.cut = False
+        self._traffic = traffic
+
+    async def carry(self, call: Call, latency: float, execute: Callable[[], T]) -> T:
+        """Do it there and come back with the answer; latency in seconds there and back. Raises what the other side, or a fault, raises."""
+        await self._stay(latency / 2 + self._traffic.watcher(call, "before"))
+        fault = self._traffic.faults.take(call)
+        answer: _Answer[T] | None = None
+        if fault is None or fault.executes:
+            answer = self._execute(call, execute)
+            await self._stay(self._traffic.watcher(call, "after"))
+        await self._stay(latency / 2)
+        if fault is not None:
+            return cast(T, await happen(fault))
+        assert answer is not None
+        return answer.open()
+
+    def _execute(self, call: Call, execute: Callable[[], T]) -> "_Answer[T]":
+        call.at = asyncio.get_running_loop().time()
+        self._traffic.calls.append(call)
+        try:
+            return _Answer(execute())
+        except Exception as error:  # noqa: BLE001 - whatever the other side says is brought back
+            return _Answer(None, error)
+
+    async def _stay(self, seconds: float) -> None:
+        """Let time pass. On a line that is cut, or is cut meanwhile, it does so for ever."""
+        if not self.cut:
+            await asyncio.sleep(seconds)
+        if self.cut:
+            await never()
+
+
+@dataclass
+class _Answer(Generic[T]):
+    value: T | None
+    error: Exception | None = None
+
+    def open(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return cast(T, self.value)
+
+
+async def happen(fault: Fault) -> object:
+    """What the caller gets in place of an answer."""
+    outcome = fault.outcome()
+    if outcome is None:
+        await never()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def never() -> None:
+    """Wait until somebody cancels."""
+    await asyncio.get_running_loop().create_future()

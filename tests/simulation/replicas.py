@@ -1,0 +1,117 @@
+"""One process of the operator inside a simulation: started, stopped in order, or killed where it stands.
+
+Rules:
+1. Whatever task the program starts, directly or not, belongs to its replica: a task factory notes it by a context variable.
+2. kill() is kill -9. The replica's line is cut first, so that no finally block and no shielded section can reach a model any more; then all
+   of its tasks are cancelled until none is left.
+3. A lost lease kills the replica, as it ends the process in production, and leaves exit code 1.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Generator
+from datetime import datetime
+from typing import Any
+
+from controller.app import LEASE_NAME, Program
+from controller.kube import Kube
+from controller.lease import Lease, NoLease
+from controller.lease_rules import LeaseConfig
+from controller.settings import Settings
+from tests.simulation.api_server import ApiServer
+from tests.simulation.api_transport import ModelTransport
+from tests.simulation.aws_wires import Aws, AwsLine
+from tests.simulation.lines import Line, Traffic
+
+_OWNER: contextvars.ContextVar["Replica"] = contextvars.ContextVar("replica")
+
+
+class Replica:
+    """A process. `exit_code` is None while it runs."""
+
+    def __init__(self, settings: Settings, traffic: Traffic, server: ApiServer, aws: Aws, now: Callable[[], datetime]) -> None:
+        self.name = settings.pod_name
+        self.exit_code: int | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.line = Line(self.name, traffic)
+        self.transport = ModelTransport(server, self.line)
+        self.lease = self._lease(settings, ModelTransport(server, self.line))
+        self._settings = settings
+        self._aws = AwsLine(aws, self.line)
+        self._now = now
+        self._stop = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin; it runs until it is stopped, killed, or ends by itself."""
+        context = contextvars.copy_context()
+        context.run(_OWNER.set, self)
+        self._main = asyncio.get_running_loop().create_task(self._run(), name=f"{self.name} main", context=context)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._stop.set()
+
+    async def ended(self) -> int:
+        """Wait for the end of the process; its exit code."""
+        await asyncio.wait([self._main])
+        assert self.exit_code is not None
+        return self.exit_code
+
+    def kill(self, exit_code: int = 137) -> None:
+        """End at once. What it had on its way stays unsent, or unanswered."""
+        self.line.cut = True
+        if self.exit_code is None:
+            self.exit_code = exit_code
+        self._cancel([])
+
+    async def _run(self) -> None:
+        program = Program(self._settings, Kube(self.transport), self._aws.open, self.lease, self._now)
+        code = await program.run(self._stop)
+        self.exit_code = code
+        self.kill()  # the end of a process takes with it what the program left behind
+
+    def _cancel(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """Again and again, until none is left. A new task gets its first turn: one that never began would leave coroutines unawaited."""
+        for task in tasks:
+            task.cancel()
+        if self.tasks:
+            asyncio.get_running_loop().call_soon(self._cancel, list(self.tasks))
+
+    def _lease(self, settings: Settings, transport: ModelTransport) -> Lease | NoLease:
+        if not settings.leader_elect:
+            return NoLease()
+        config = LeaseConfig(
+            name=LEASE_NAME,
+            namespace=settings.lease_namespace,
+            holder=self.name,
+            duration=settings.lease_duration.total_seconds(),
+            renew_deadline=settings.renew_deadline.total_seconds(),
+            retry_period=settings.retry_period.total_seconds(),
+        )
+
+        async def connect() -> Kube:
+            return Kube(transport)
+
+        def lost(_reason: str) -> None:
+            self.kill(exit_code=1)
+
+        return Lease(config, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
+
+
+def own_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the loop note whose each new task is."""
+
+    def factory(
+        loop: asyncio.AbstractEventLoop,
+        coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[Any]:
+        context = contextvars.copy_context() if context is None else context  # an empty one is false
+        task = asyncio.Task(coro, loop=loop, context=context)
+        owner = context.get(_OWNER)
+        if owner is not None:
+            owner.tasks.add(task)
+            task.add_done_callback(owner.tasks.discard)
+        return task
+
+    loop.set_task_factory(factory)

@@ -1,0 +1,137 @@
+"""What users do to a key, each with the state from which it begins and the one in which it ends.
+
+play() carries one out, with or without something that goes wrong at one point of its traffic, and returns what became of the world. The
+points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events, the lease.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tests.simulation.calls import Call
+from tests.simulation.etcd import Json
+from tests.simulation.kms_keys import Key
+from tests.simulation.lines import Point, undisturbed
+from tests.simulation.world import START, World
+
+NAME = "orders"
+BACKGROUND = ("LIST", "WATCH", "leases", "events")
+# The first resync after a change learns what no answer to a write tells, such as the date of the next rotation; the second learns nothing.
+RESYNC_SECONDS = 67.0
+
+POLICY = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::${AWS_ACCOUNT_ID}:root"},'
+    ' "Action": "kms:*", "Resource": "*"}]}'
+)
+OTHER_POLICY = POLICY.replace('"Action"', '"Sid": "Administration", "Action"')
+FULL: Json = {
+    "description": "Orders",
+    "enableKeyRotation": True,
+    "rotationPeriodInDays": 180,
+    "keyPolicy": POLICY,
+    "tags": {"team": "shop", "stage": "prod", "cost": "17"},
+}
+
+Disturbance = Callable[[World, Call, Point], float]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before` is the spec of a key that is ready when it begins (None: there is none), `after` the one that it gets (None: deleted)."""
+
+    before: Json | None
+    after: Json | None
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "create": Scenario(None, FULL),
+    "create disabled": Scenario(None, FULL | {"enabled": False}),
+    "create to sign": Scenario(None, {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}),
+    "change the description": Scenario(FULL, FULL | {"description": "All orders"}),
+    "clear the description": Scenario(FULL, FULL | {"description": ""}),
+    "change the policy": Scenario(FULL, FULL | {"keyPolicy": OTHER_POLICY}),
+    "change tags": Scenario(FULL, FULL | {"tags": {"team": "mail", "owner": "me"}}),
+    "change the rotation": Scenario(FULL, FULL | {"rotationPeriodInDays": 90}),
+    "stop the rotation": Scenario(FULL, {"description": "Orders", "tags": FULL["tags"]}),
+    "disable": Scenario(FULL, FULL | {"enabled": False}),
+    "enable": Scenario(FULL | {"enabled": False}, FULL),
+    "change all": Scenario(FULL, {"description": "x", "keyPolicy": OTHER_POLICY, "tags": {"a": "b"}, "enabled": False}),
+    **{
+        f"delete with {policy}": Scenario(FULL | {"deletionPolicy": policy}, None)
+        for policy in ("ScheduleKeyDeletion", "Delete", "Retain", "DisableKey", "ForceDelete")
+    },
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a scenario: the keys, the status, how often each AWS write was done, and the points that were passed."""
+
+    keys: tuple[Key, ...]
+    status: Json | None
+    writes: Counter[str]
+    points: tuple[str, ...]
+
+
+async def play(scenario: Scenario, disturb: Disturbance | None = None, at: int = -1) -> Outcome:
+    """Carry out the scenario with replica "a"; `disturb` is called at the point of that number. Raises AssertionError."""
+    async with World() as world:
+        world.start("a")
+        await _prepare(world, scenario)
+        points: list[str] = []
+
+        def watch(call: Call, point: Point) -> float:
+            if any(word in call.name for word in BACKGROUND):
+                return 0.0
+            points.append(f"{point} {call.name}")
+            return disturb(world, call, point) if disturb and len(points) == at + 1 else 0.0
+
+        began = world.time
+        world.traffic.watcher = watch
+        _act(world, scenario)
+        await _settle(world, scenario)
+        return _outcome(world, began, tuple(points))
+
+
+async def _prepare(world: World, scenario: Scenario) -> None:
+    if scenario.before is not None:
+        world.apply(NAME, **scenario.before)
+        await world.ready(NAME)
+    await world.advance(1)
+
+
+def _act(world: World, scenario: Scenario) -> None:
+    if scenario.after is None:
+        world.delete(NAME)
+    else:
+        world.apply(NAME, **scenario.after)
+
+
+async def _settle(world: World, scenario: Scenario) -> None:
+    if scenario.after is None:
+        await world.gone(NAME)
+    else:
+        await world.ready(NAME)
+    world.traffic.watcher = undisturbed
+    settled = world.time
+    await world.advance(RESYNC_SECONDS)
+    quiet_since = world.time
+    await world.advance(RESYNC_SECONDS)
+    assert not world.traffic.executed("aws", settled), world.told()
+    assert not world.traffic.executed("kube", quiet_since), world.told()
+
+
+def _outcome(world: World, began: float, points: tuple[str, ...]) -> Outcome:
+    found = world.find(NAME)
+    keys = tuple(replace(key, created=START, deletion_date=None) for key in world.kms.keys)
+    status = _timeless(found.get("status", {})) if found else None
+    assert len(world.kms.made) == len(world.kms.keys)
+    return Outcome(keys, status, world.traffic.names("aws", began), points)
+
+
+def _timeless(status: Json) -> Json:
+    """Without times, and what CreateKey chose."""
+    dropped = {"lastSyncTime", "creationDate", "deletionDate", "nextRotationDate"}
+    kept = {name: value for name, value in status.items() if name not in dropped}
+    kept["conditions"] = [{k: v for k, v in one.items() if k != "lastTransitionTime"} for one in status["conditions"]]
+    return kept

@@ -1,0 +1,234 @@
+"""AWS that refuses, throttles, loses answers, forgets what it has made, and contradicts itself."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.simulation import aws_wires, kms_model
+from tests.simulation.faults import silence
+from tests.simulation.identities import OTHER_ACCOUNT_ID, Credentials
+from tests.simulation.scenarios import FULL
+from tests.simulation.world import CANARY, World
+
+pytestmark = pytest.mark.virtual_time
+
+ENDLESS = 10**9
+CHANGED = {"description": "x", "keyPolicy": FULL["keyPolicy"].replace("2012", "2008"), "tags": {"a": "b"}, "enabled": False}
+
+
+@pytest.mark.parametrize(
+    "operation", ["DisableKeyRotation", "DisableKey", "PutKeyPolicy", "TagResource", "UntagResource", "UpdateKeyDescription"]
+)
+async def test_a_missing_permission_is_named_and_tried_rarely_and_heals(operation: str) -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        world.kms.denied = {operation}
+        world.apply("orders", **CHANGED)
+        await world.reason("orders", "AccessDenied")
+        assert f"kms:{operation}" in world.condition("orders")["message"]
+        await world.advance(900)
+        began = world.time
+        await world.advance(3600)
+        assert len([call for call in world.traffic.calls if call.name == operation and call.at >= began]) <= 14
+        assert world.traffic.names("aws", began) == {}
+        assert world.traffic.names("kube", began)["PATCH kmskeys/status"] == 0
+        assert world.reasons("orders", began) == {"AccessDenied"}
+        world.kms.denied = set()
+        await world.ready("orders")
+
+
+async def test_a_missing_permission_to_rotate_makes_no_second_key() -> None:
+    async with World() as world:
+        world.start("a")
+        world.kms.denied = {"EnableKeyRotation"}
+        world.apply("orders", **FULL)
+        await world.reason("orders", "AccessDenied")
+        await world.advance(6 * 3600)
+        assert len(world.kms.made) == 1
+        world.kms.denied = set()
+        await world.ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
+async def test_a_throttle_storm_delays_new_keys_and_makes_none_twice() -> None:
+    async with World() as world:
+        world.start("a")
+        names = [f"key-{number}" for number in range(10)]
+        storm = world.traffic.faults.on(aws_wires.throttled("*", times=ENDLESS, probability=0.9))
+        for name in names:
+            world.apply(name, **FULL)
+        await world.advance(600)
+        world.traffic.faults.off(storm)
+        await world.ready(*names, within=330)
+        assert world.traffic.names("aws") == {"CreateKey": 10, "EnableKeyRotation": 10}
+
+
+async def test_a_throttle_storm_is_no_news_for_keys_that_are_ready() -> None:
+    async with World() as world:
+        world.start("a")
+        names = [f"key-{number}" for number in range(10)]
+        for name in names:
+            world.apply(name, **FULL)
+        await world.ready(*names)
+        began = world.time
+        storm = world.traffic.faults.on(aws_wires.throttled("*", times=ENDLESS, probability=0.9))
+        await world.advance(600)
+        assert all(world.condition(name)["status"] == "True" for name in names)
+        assert world.traffic.names("kube", began)["PATCH kmskeys/status"] <= 10 * len(names)  # one a minute for each
+        world.traffic.faults.off(storm)
+        await world.ready(*names, within=330)
+        assert world.traffic.names("aws", began) == {}
+
+
+@pytest.mark.parametrize("executes", [True, False])
+@pytest.mark.parametrize("code", ["KMSInternalException", "DependencyTimeoutException", "ServiceUnavailable"])
+async def test_an_internal_error_of_create_key_is_an_unknown_result(code: str, executes: bool) -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(aws_wires.internal_error("CreateKey", executes=executes, code=code))
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        assert len(world.kms.made) == 1
+
+
+@pytest.mark.parametrize("executes", [True, False])
+async def test_create_key_that_is_never_answered_makes_one_key(executes: bool) -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(silence("CreateKey", times=1, executes=executes))
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        assert len(world.kms.made) == 1
+
+
+@pytest.mark.parametrize("executes", [True, False])
+async def test_garbage_in_place_of_an_answer_makes_one_key(executes: bool) -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(aws_wires.garbage("CreateKey", executes=executes))
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        assert len(world.kms.made) == 1
+
+
+async def test_what_was_not_sent_is_sent_again_without_a_search_or_a_pause() -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(aws_wires.not_sent("CreateKey"))
+        world.apply("orders", **FULL)
+        await world.ready("orders", within=10)
+        assert len(world.kms.made) == 1
+
+
+@pytest.mark.parametrize("operation", ["DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus"])
+async def test_reads_that_fail_for_minutes_harm_nothing(operation: str) -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        failing = world.traffic.faults.on(aws_wires.internal_error(operation, times=ENDLESS))
+        began = world.time
+        await world.advance(600)
+        assert world.condition("orders")["status"] == "True"  # it was so when it was last seen
+        world.traffic.faults.off(failing)
+        await world.ready("orders", within=330)
+        assert world.traffic.names("aws", began) == {}
+
+
+@pytest.mark.parametrize("lag", [kms_model.late(300), kms_model.flapping(300)], ids=["late", "flapping"])
+@pytest.mark.parametrize(
+    "operations", [("DescribeKey",), ("DescribeKey", "EnableKeyRotation"), ("ListKeys", "ListResourceTags", "DescribeKey")]
+)
+async def test_a_new_key_that_kms_does_not_show_everywhere_is_not_made_again(lag: kms_model.Lag, operations: tuple[str, ...]) -> None:
+    async with World() as world:
+        world.start("a", create_grace=timedelta(minutes=5))
+        world.kms.lags = dict.fromkeys(operations, lag)
+        world.apply("orders", **FULL)
+        await world.ready("orders", within=900)
+        await world.advance(900)
+        assert world.reasons("orders", 0) <= {"Creating", "Updating", "KeyNotUsableYet", "AWSUnavailable", "Available"}
+        assert len(world.kms.made) == 1
+
+
+async def test_the_first_answer_lost_and_all_views_late_make_one_key() -> None:
+    async with World() as world:
+        world.start("a", create_grace=timedelta(minutes=5))
+        world.kms.lags = dict.fromkeys(("DescribeKey", "ListKeys", "ListResourceTags"), kms_model.late(240))
+        world.kms.lags["GetResources"] = kms_model.late(600)
+        world.traffic.faults.on(aws_wires.lost_answer("CreateKey"))
+        world.apply("orders", **FULL)
+        await world.ready("orders", within=1800)
+        assert len(world.kms.made) == 1
+
+
+async def test_a_tag_index_that_is_ten_minutes_late_makes_no_second_key() -> None:
+    async with World() as world:
+        world.start("a")
+        world.kms.lags["GetResources"] = kms_model.late(600)
+        world.traffic.faults.on(aws_wires.lost_answer("CreateKey"))
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        assert len(world.kms.made) == 1
+
+
+async def test_reads_that_are_late_repeat_a_write_a_few_times_and_not_at_each_look() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        await world.advance(400)
+        world.kms.lags = dict.fromkeys(("DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus"), kms_model.late(300))
+        began = world.time
+        world.apply("orders", **CHANGED)
+        await world.advance(1200)
+        assert world.is_ready("orders")
+        written = world.traffic.names("aws", began)
+        assert all(count <= 4 for count in written.values()), written  # after 30, 60, 120 and 240 s
+
+
+async def test_a_provider_that_leads_to_another_account_moves_nothing() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        other = Credentials("AKIAOTHERACCOUNT0001", "another/secret", OTHER_ACCOUNT_ID)
+        world.aws.identities.add(other)
+        began = world.time
+        world.set_secret(other)
+        await world.advance(61)  # until then what was read before may serve
+        world.apply("orders", **CHANGED)
+        await world.reason("orders", "ImmutableFieldConflict")
+        await world.advance(3600)
+        assert world.traffic.names("aws", began) == {}
+
+
+async def test_credentials_that_were_replaced_serve_within_a_minute() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        new = Credentials("AKIANEWNEWNEWNEW0001", "new/secret")
+        world.aws.identities.add(new)
+        world.set_secret(new)
+        world.aws.identities.revoke("AKIACANARYCANARY0001")
+        began = world.time
+        world.apply("orders", **CHANGED)
+        await world.ready("orders", within=60)
+        assert world.time - began <= 60
+
+
+async def test_credentials_that_are_wrong_for_an_hour_write_nothing_and_heal() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        world.set_secret(Credentials("AKIAWRONGWRONG000001", "wrong"))
+        await world.advance(3600)
+        began = world.time
+        assert world.condition("orders")["status"] == "False"
+        assert world.traffic.names("aws", began - 3600) == {}
+        world.set_secret(CANARY)
+        world.apply("orders", **CHANGED)
+        await world.ready("orders", within=130)

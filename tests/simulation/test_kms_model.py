@@ -1,0 +1,175 @@
+"""The model of KMS refuses what KMS refuses: each line is a sentence of AWS's documentation."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from tests.simulation.kms_errors import RefusedError
+from tests.simulation.kms_keys import STATES
+from tests.simulation.kms_model import Kms, late
+from tests.simulation.kms_policies import default_policy
+from tests.simulation.kms_writes import Caller
+
+CALLER = Caller("123456789012", "arn:aws:iam::123456789012:user/operator", "us-east-1")
+RSA = {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}
+TAGS = [{"TagKey": f"tag-{number}", "TagValue": "x"} for number in range(51)]
+LOCKOUT = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:user/eve"}, "Action": "kms:*"}]})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def kms(clock: Clock) -> Kms:
+    return Kms(clock)
+
+
+def call(kms: Kms, operation: str, **parameters: Any) -> dict[str, Any]:
+    return kms.handle("kms", operation, parameters, CALLER)
+
+
+def make(kms: Kms, **parameters: Any) -> str:
+    return str(call(kms, "CreateKey", **parameters)["KeyMetadata"]["Arn"])
+
+
+def refusal(kms: Kms, operation: str, **parameters: Any) -> str:
+    with pytest.raises(RefusedError) as caught:
+        call(kms, operation, **parameters)
+    return caught.value.code
+
+
+def test_each_create_key_makes_a_key(kms: Kms) -> None:
+    assert make(kms, Description="x") != make(kms, Description="x")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"KeyUsage": "SIGN_VERIFY"}, "ValidationException"),
+        ({"KeySpec": "RSA_2048"}, "ValidationException"),
+        ({"KeySpec": "HMAC_256", "KeyUsage": "ENCRYPT_DECRYPT"}, "ValidationException"),
+        ({"KeySpec": "AES_999"}, "ValidationException"),
+        ({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException"),
+        ({"Description": "x" * 8193}, "ValidationException"),
+        ({"Tags": TAGS}, "LimitExceededException"),
+        ({"Tags": [{"TagKey": "AWS:x", "TagValue": ""}]}, "TagException"),
+        ({"Tags": TAGS[:1] * 2}, "TagException"),
+        ({"Tags": [{"TagKey": "k" * 129, "TagValue": ""}]}, "ValidationException"),
+        ({"Policy": "{"}, "MalformedPolicyDocumentException"),
+        ({"Policy": "[]"}, "MalformedPolicyDocumentException"),
+        ({"Policy": LOCKOUT}, "MalformedPolicyDocumentException"),
+        ({"Policy": LOCKOUT + " " * 33_000}, "LimitExceededException"),
+    ],
+)
+def test_what_cannot_be_a_key_is_refused(kms: Kms, parameters: dict[str, Any], code: str) -> None:
+    assert refusal(kms, "CreateKey", **parameters) == code
+    assert kms.keys == []
+
+
+def test_the_sdk_does_not_send_what_it_does_not_know(kms: Kms) -> None:
+    with pytest.raises(ParamValidationError):
+        call(kms, "CreateKey", Colour="green")
+
+
+def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
+    assert make(kms, Policy=LOCKOUT, BypassPolicyLockoutSafetyCheck=True)
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "refused"),
+    [
+        ("CancelKeyDeletion", {}, STATES - {"PendingDeletion", "PendingReplicaDeletion"}),
+        ("EnableKey", {}, STATES - {"Enabled", "Disabled", "Unavailable"}),
+        ("DisableKey", {}, STATES - {"Enabled", "Disabled", "Unavailable"}),
+        ("EnableKeyRotation", {}, STATES - {"Enabled"}),
+        ("DisableKeyRotation", {}, STATES - {"Enabled"}),
+        ("ScheduleKeyDeletion", {}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
+        ("TagResource", {"Tags": TAGS[:1]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
+        ("UntagResource", {"TagKeys": ["x"]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
+        ("UpdateKeyDescription", {"Description": ""}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
+        ("PutKeyPolicy", {"Policy": default_policy("123456789012")}, {"Creating", "Updating"}),
+        ("DescribeKey", {}, set()),
+        ("GetKeyPolicy", {}, set()),
+        ("GetKeyRotationStatus", {}, set()),
+        ("ListResourceTags", {}, set()),
+    ],
+)
+def test_states_allow_what_the_developer_guide_says(kms: Kms, operation: str, more: dict[str, Any], refused: set[str]) -> None:
+    arn = make(kms)
+    for state in sorted(STATES):
+        kms.edit(arn, state=state)
+        if state in refused:
+            assert refusal(kms, operation, KeyId=arn, **more) in {"KMSInvalidStateException", "DisabledException"}, state
+        else:
+            call(kms, operation, KeyId=arn, **more)
+
+
+def test_rotation_is_for_symmetric_keys(kms: Kms) -> None:
+    arn = make(kms, **RSA)
+    assert refusal(kms, "EnableKeyRotation", KeyId=arn) == "UnsupportedOperationException"
+    assert call(kms, "GetKeyRotationStatus", KeyId=arn)["KeyRotationEnabled"] is False
+
+
+@pytest.mark.parametrize("days", [6, 31])
+def test_the_window_has_7_to_30_days(kms: Kms, days: int) -> None:
+    assert refusal(kms, "ScheduleKeyDeletion", KeyId=make(kms), PendingWindowInDays=days) == "ValidationException"
+
+
+def test_a_cancelled_deletion_leaves_the_key_disabled(kms: Kms) -> None:
+    arn = make(kms)
+    call(kms, "ScheduleKeyDeletion", KeyId=arn, PendingWindowInDays=7)
+    call(kms, "CancelKeyDeletion", KeyId=arn)
+    assert call(kms, "DescribeKey", KeyId=arn)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
+def test_a_key_is_gone_when_its_window_is_over(kms: Kms, clock: Clock) -> None:
+    arn = make(kms)
+    call(kms, "ScheduleKeyDeletion", KeyId=arn, PendingWindowInDays=7)
+    clock.now += timedelta(days=7)
+    assert refusal(kms, "DescribeKey", KeyId=arn) == "NotFoundException"
+
+
+def test_late_reads_tell_the_past(kms: Kms, clock: Clock) -> None:
+    kms.lags["DescribeKey"] = late(60)
+    arn = make(kms, Description="old")
+    assert refusal(kms, "DescribeKey", KeyId=arn) == "NotFoundException"
+    clock.now += timedelta(seconds=60)
+    call(kms, "UpdateKeyDescription", KeyId=arn, Description="new")
+    assert call(kms, "DescribeKey", KeyId=arn)["KeyMetadata"]["Description"] == "old"
+    clock.now += timedelta(seconds=60)
+    assert call(kms, "DescribeKey", KeyId=arn)["KeyMetadata"]["Description"] == "new"
+
+
+def test_lists_are_paged_and_markers_are_checked(kms: Kms) -> None:
+    arns = {make(kms) for _ in range(5)}
+    listed: set[str] = set()
+    marker: dict[str, str] = {}
+    while True:
+        page = call(kms, "ListKeys", Limit=1000, **marker)
+        listed |= {key["KeyArn"] for key in page["Keys"]}
+        if not page["Truncated"]:
+            break
+        marker = {"Marker": page["NextMarker"]}
+    assert listed == arns
+    assert refusal(kms, "ListKeys", Marker="stale") == "InvalidMarkerException"
+
+
+def test_another_account_has_other_keys(kms: Kms) -> None:
+    stranger = Caller("999988887777", "arn:aws:iam::999988887777:user/eve", "us-east-1")
+    arn = make(kms)
+    with pytest.raises(RefusedError, match="not authorized"):
+        kms.handle("kms", "DescribeKey", {"KeyId": arn}, stranger)
+    assert kms.handle("kms", "ListKeys", {}, stranger)["Keys"] == []

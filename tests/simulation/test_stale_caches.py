@@ -1,0 +1,116 @@
+"""Watches that lag behind: what was decided on an old version must not be done to the new one."""
+
+import math
+from datetime import timedelta
+
+import pytest
+
+from reconcilers.names import UID_TAG
+from tests.simulation.aws_wires import internal_error
+from tests.simulation.calls import Call
+from tests.simulation.kms_model import late
+from tests.simulation.lines import Point
+from tests.simulation.replicas import Replica
+from tests.simulation.scenarios import FULL
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def _leader_and_standby(world: World) -> Replica:
+    """Replica a leads; b, which waits for its turn, is returned."""
+    world.start("a", leader_elect=True)
+    await world.advance(1)
+    standby = world.start("b", leader_elect=True)
+    await world.advance(5)
+    return standby
+
+
+async def test_a_minute_of_lag_and_many_passes_make_one_key() -> None:
+    async with World() as world:
+        replica = world.start("a", resync_interval=timedelta(seconds=5))
+        await world.advance(1)
+        replica.transport.delay = 60.0
+        world.apply("orders", **FULL)
+        for number in range(30):
+            await world.advance(10)
+            world.patch("orders", {"metadata": {"annotations": {"touched": str(number)}}})
+        await world.ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
+async def test_a_standby_with_an_old_cache_makes_no_second_key() -> None:
+    async with World() as world:
+        standby = await _leader_and_standby(world)
+        standby.transport.delay = 60.0
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        world.replicas["a"].kill()
+        await world.advance(300)
+        assert world.is_ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
+@pytest.mark.parametrize("last_seen", ["PATCH kmskeys", "PATCH kmskeys/status"])
+async def test_a_cache_that_ends_just_before_the_creation_makes_no_second_key(last_seen: str) -> None:
+    async with World() as world:
+        standby = await _leader_and_standby(world)
+
+        def freeze(call: Call, point: Point) -> float:
+            if (call.name, point) == ("CreateKey" if "status" in last_seen else "PATCH kmskeys/status", "before"):
+                standby.transport.delay = math.inf
+            if (call.name, point) == ("CreateKey", "after"):
+                world.replicas["a"].kill()
+            return 0.0
+
+        world.traffic.watcher = freeze
+        world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
+        world.apply("orders", **FULL)
+        await world.advance(60)
+        standby.transport.delay = 0.0
+        standby.transport.cut_streams()
+        await world.ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
+async def test_an_object_deleted_and_made_anew_is_not_taken_for_the_old_one() -> None:
+    async with World() as world:
+        replica = world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        world.delete("orders")
+        await world.gone("orders")
+        replica.transport.delay = 60.0
+        new = world.apply("orders", **FULL)
+        await world.ready("orders")
+        await world.advance(120)
+        assert world.traffic.names("aws")["ScheduleKeyDeletion"] == 1
+        assert [(key.state, key.tags[UID_TAG]) for key in world.kms.keys] == [("Enabled", new["metadata"]["uid"])]
+
+
+async def test_what_becomes_of_a_key_is_decided_on_the_object_as_it_is_and_not_as_it_was_cached() -> None:
+    async with World() as world:
+        replica = world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        outage = world.traffic.faults.on(internal_error("DescribeKey", times=1000))
+        world.delete("orders")
+        await world.advance(5)
+        replica.transport.delay = math.inf
+        world.patch("orders", {"spec": {"deletionPolicy": "Retain"}})
+        world.traffic.faults.off(outage)
+        await world.gone("orders")
+        assert [key.state for key in world.kms.keys] == ["Enabled"]
+
+
+async def test_a_compaction_and_cut_watches_lose_nothing() -> None:
+    async with World() as world:
+        replica = world.start("a")
+        await world.advance(1)
+        for number in range(10):
+            world.apply(f"key-{number}")
+            world.etcd.compact()
+            replica.transport.cut_streams()
+            await world.advance(0.01)
+        await world.ready(*(f"key-{number}" for number in range(10)))
+        assert len(world.kms.made) == 10

@@ -1,0 +1,89 @@
+"""When nothing changes, nothing is written: not to AWS, not to Kubernetes."""
+
+import pytest
+
+from tests.simulation.etcd import Json
+from tests.simulation.scenarios import FULL, OTHER_POLICY
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.virtual_time
+
+HOUR = 3600.0
+KINDS: tuple[Json, ...] = (
+    {},
+    FULL,
+    FULL | {"enabled": False},
+    {"keySpec": "RSA_4096", "keyUsage": "ENCRYPT_DECRYPT", "tags": {"a": "b"}},
+    {"keySpec": "HMAC_256", "keyUsage": "GENERATE_VERIFY_MAC", "keyPolicy": OTHER_POLICY, "multiRegion": True},
+)
+NAMES = [f"key-{number}" for number in range(20)]
+
+
+async def _twenty_keys(world: World) -> None:
+    for number, name in enumerate(NAMES):
+        world.apply(name, **KINDS[number % len(KINDS)])
+    await world.ready(*NAMES)
+    await world.advance(130)  # the date of the next rotation is not in the answers to writes: the first resync learns it
+
+
+async def test_an_hour_of_resyncs_writes_nothing() -> None:
+    async with World() as world:
+        world.start("a", leader_elect=True)
+        await _twenty_keys(world)
+        began = world.time
+        await world.advance(HOUR)
+        assert world.traffic.names("aws", began) == {}
+        assert set(world.traffic.names("kube", began)) == {"PUT leases"}
+        assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 50 * len(NAMES)
+
+
+async def test_a_restart_writes_nothing() -> None:
+    async with World() as world:
+        world.start("a")
+        await _twenty_keys(world)
+        world.replicas["a"].kill()
+        began = world.time
+        world.start("b")
+        await world.advance(300)
+        assert world.traffic.names("aws", began) == {}
+        assert world.traffic.names("kube", began) == {}
+        assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= len(NAMES)
+
+
+async def test_a_key_that_cannot_be_made_is_tried_rarely_and_its_reason_stays() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("lockout", keyPolicy=OTHER_POLICY.replace(":root", ":user/somebody"))
+        await world.reason("lockout", "PolicyRejected")
+        await world.advance(900)
+        began = world.time
+        await world.advance(HOUR)
+        tries = [call for call in world.traffic.calls if call.name == "CreateKey" and call.at >= began]
+        assert len(tries) <= 14
+        assert world.traffic.names("kube", began)["PATCH kmskeys/status"] <= 2 * len(tries)
+        assert world.reasons("lockout", began) == {"PolicyRejected"}
+        assert world.kms.made == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"keyPolicy": "{}"}, "InvalidPolicy"),
+        ({"providerRef": {"name": "nobody"}}, "ProviderNotFound"),
+        ({"bypassPolicyLockoutSafetyCheck": True}, "BypassNotAllowed"),
+        ({"tags": {f"tag-{number}": "x" for number in range(40)}}, "TooManyTags"),
+    ],
+)
+async def test_what_cannot_be_right_is_told_once_and_aws_is_not_asked(spec: Json, reason: str) -> None:
+    async with World() as world:
+        world.patch_provider({"defaultTags": {f"default-{number}": "x" for number in range(10)}})
+        world.start("a")
+        await world.advance(1)
+        began = world.time
+        world.apply("wrong", **spec)
+        await world.reason("wrong", reason)
+        await world.advance(HOUR)
+        assert [call for call in world.traffic.calls if call.target == "aws" and call.at >= began] == []
+        written = world.traffic.names("kube", began)
+        assert written["PATCH kmskeys/status"] <= 2  # a provider may be missing for some seconds before that is a problem
+        assert written["POST events"] == written.total() - written["PATCH kmskeys/status"] == 1
