@@ -41,12 +41,18 @@ class Connection:
         self._quotas = quotas
         self._terms = terms
 
+    async def take_quota(self, operation: str) -> None:
+        """Wait until the quota lets this operation be called. For CreateKey the caller does it, before the attempt is written down:
+        from then on nothing may wait."""
+        self._terms.waited(operation, await self._quotas.take(self.account_id, self.region, operation))
+
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: kms, sts, resourcegroupstaggingapi.
 
         Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
         """
-        self._terms.waited(operation, await self._quotas.take(self.account_id, self.region, operation))
+        if operation != "CreateKey":
+            await self.take_quota(operation)
         try:
             return await self._with_fresh_credentials(service, operation, parameters)
         except AWSError as error:
@@ -81,6 +87,12 @@ class Clients:
             slot = self._replace(request)
         self._slots.move_to_end(request.provider)
         return await asyncio.shield(slot.connecting)
+
+    def forget(self, provider: str) -> None:
+        """The provider's credentials were refused, or it is gone: the next connection asks STS anew."""
+        slot = self._slots.pop(provider, None)
+        if slot is not None:
+            self._retire(slot)
 
     async def close(self) -> None:
         """Retires all connections; those with calls under way close after them."""

@@ -6,7 +6,7 @@ Rules:
    The index is minutes late, so the keys that it does not show are looked at too, up to MOST_SCANNED of them: an account with more keys of
    others relies on the index, and may make a second key for an object that was deleted, and made again, across a restart within minutes.
 2. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
-3. Whoever may not read the index gets no key back, only new ones. That is said in the log; the policy that we print allows it.
+3. Where neither the index nor the list of keys can be read, no key comes back and new ones are made. That is said in the log.
 """
 
 import asyncio
@@ -19,10 +19,11 @@ import structlog
 
 from aws.answers import KEYS, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
-from aws.errors import BlockedError, NotFoundError, StalledError
+from aws.errors import AWSError, BlockedError, NotFoundError
 from aws.search import READERS, observe_candidate
+from reconcilers.codes import THROTTLING_CODES
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG
-from reconcilers.states import ObservedKey
+from reconcilers.states import Asked, ObservedKey
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class _Place:
     def __init__(self) -> None:
         self.arns: defaultdict[str, set[str]] = defaultdict(set)
         self.good_until = 0.0
-        self.turn = asyncio.Lock()
+        self.loading: asyncio.Task[None] | None = None
 
 
 class EarlierKeys:
@@ -46,46 +47,54 @@ class EarlierKeys:
         self._cluster_id = cluster_id
         self._places: defaultdict[tuple[str, str], _Place] = defaultdict(_Place)
 
-    async def of(self, connection: Connection, owner: str, *, policy: bool) -> tuple[ObservedKey, ...]:
-        """The keys whose owner tag is this namespace/name, each observed (with its policy on request). Raises AWSError."""
+    async def of(self, connection: Connection, owner: str, asked: Asked) -> tuple[ObservedKey, ...]:
+        """The keys whose owner tag is this namespace/name, each observed. Raises AWSError."""
         place = self._places[connection.account_id, connection.region]
-        async with place.turn:
-            if asyncio.get_running_loop().time() >= place.good_until:
-                await self._load(connection, place)
-        seen = [await observe_candidate(connection, arn, policy=policy) for arn in sorted(place.arns.get(owner, ()))]
+        if asyncio.get_running_loop().time() >= place.good_until:
+            await self._loaded(connection, place)
+        seen = [await observe_candidate(connection, arn, asked) for arn in sorted(place.arns.get(owner, ()))]
         return tuple(key for key in seen if key is not None)
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
         """A key that was made just now; the tag index will know it in some minutes."""
         self._places[connection.account_id, connection.region].arns[owner].add(arn)
 
+    async def _loaded(self, connection: Connection, place: _Place) -> None:
+        """One load for all who wait; it goes on when one of them gives up."""
+        if place.loading is None or place.loading.done():
+            place.loading = asyncio.create_task(self._load(connection, place), name="load earlier keys")
+        await asyncio.shield(place.loading)
+
     async def _load(self, connection: Connection, place: _Place) -> None:
-        filters = [{"Key": CLUSTER_TAG, "Values": [self._cluster_id]}]
-        try:
-            found = await TAGGED.read(
-                connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100}
-            )
-        except (BlockedError, StalledError) as error:
-            log.warning(
-                "earlier_keys_unknown", operation=error.failure.operation, code=error.failure.code, account=connection.account_id
-            )
-            place.good_until = asyncio.get_running_loop().time() + DENIED_SECONDS
-            return
-        indexed = decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
-        for arn, tags in (indexed | await self._unindexed(connection, indexed)).items():
+        indexed = await self._indexed(connection)
+        unindexed = await self._unindexed(connection, indexed or {})
+        for arn, tags in ((indexed or {}) | (unindexed or {})).items():
             if tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
                 place.arns[tags[OWNER_TAG]].add(arn)
-        place.good_until = float("inf")
+        known = indexed is not None or unindexed is not None
+        place.good_until = float("inf") if known else asyncio.get_running_loop().time() + DENIED_SECONDS
 
-    async def _unindexed(self, connection: Connection, indexed: Container[str]) -> dict[str, dict[str, str]]:
-        """The tags of the keys that the index does not show; none if there are too many, or if we may not look."""
+    async def _indexed(self, connection: Connection) -> dict[str, dict[str, str]] | None:
+        """The tags of the keys that the tag index shows; None where it cannot be asked: denied, or no such endpoint here."""
+        filters = [{"Key": CLUSTER_TAG, "Values": [self._cluster_id]}]
+        try:
+            found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100})
+        except AWSError as error:
+            if error.failure.code in THROTTLING_CODES:
+                raise
+            log.warning("tag_index_unknown", operation=error.failure.operation, code=error.failure.code, account=connection.account_id)
+            return None
+        return decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
+
+    async def _unindexed(self, connection: Connection, indexed: Container[str]) -> dict[str, dict[str, str]] | None:
+        """The tags of the keys that the index does not show; None if there are too many, or if we may not look."""
         try:
             listed = await KEYS.read(connection, {"Limit": 1000})
         except BlockedError:
-            return {}
+            return None
         arns = [arn for arn in decode("ListKeys", lambda: [key["KeyArn"] for key in listed]) if arn not in indexed]
         if len(arns) > MOST_SCANNED:
-            return {}
+            return None
         tags: dict[str, dict[str, str]] = {}
         remaining = iter(arns)
         async with reading() as group:

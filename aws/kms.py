@@ -4,7 +4,8 @@ Rules:
 1. An observation holds AWS's words. What may not be read (AccessDenied) becomes Unobservable in its own field, with what to do; the rest stays.
 2. DescribeKey's NotFoundException is an answer, Missing. From any later call of the same observation it is KMS not agreeing with itself
    yet: to be retried.
-3. Nothing is asked for twice, and nothing that cannot matter: rotation only of keys that can rotate, the policy only if it is managed.
+3. Nothing is asked for twice, and nothing that cannot matter: rotation only of keys that can rotate, policy, aliases and
+   grants only if managed.
 4. KMSInvalidStateException is retried for every action, a second ScheduleKeyDeletion included: KMS says the same for a key that is still
    Creating or Updating, and only the next observation can tell these from a key that is pending deletion already.
 """
@@ -12,19 +13,25 @@ Rules:
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar, assert_never
 
+from aws.aliases import change_alias, read_aliases
 from aws.answers import TAGS, decode, reading
 from aws.clients import Connection
 from aws.errors import BlockedError, InvalidAccessError, NotFoundError, RetryableError, StalledError
+from aws.grants import change_grant, read_grants
 from reconcilers.actions import (
+    AliasChange,
     CancelKeyDeletion,
     CreateKey,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
     EnableKeyRotation,
+    GrantChange,
     KeyAction,
+    KeyChange,
     PutKeyPolicy,
     ScheduleKeyDeletion,
     TagResource,
@@ -34,7 +41,7 @@ from reconcilers.actions import (
 from reconcilers.codes import DENIED_CODES
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
-from reconcilers.states import Missing, ObservedKey, Rotation, Unobservable
+from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Unobservable
 
 T = TypeVar("T")
 
@@ -54,10 +61,10 @@ class Described:
         return self.key.key_spec == "SYMMETRIC_DEFAULT" and self.key.origin == "AWS_KMS" and not self.is_replica
 
 
-async def observe_key(connection: Connection, key: str, *, policy: bool) -> ObservedKey | Missing:
-    """The key (id or ARN) as AWS shows it; its policy only on request. Raises AWSError."""
+async def observe_key(connection: Connection, key: str, asked: Asked) -> ObservedKey | Missing:
+    """The key (id or ARN) as AWS shows it. Raises AWSError."""
     described = await describe_key(connection, key)
-    return described if isinstance(described, Missing) else await observe_rest(connection, described, policy=policy)
+    return described if isinstance(described, Missing) else await observe_rest(connection, described, asked)
 
 
 async def describe_key(connection: Connection, key: str) -> Described | Missing:
@@ -69,15 +76,23 @@ async def describe_key(connection: Connection, key: str) -> Described | Missing:
     return _described("DescribeKey", answer)
 
 
-async def observe_rest(connection: Connection, described: Described, *, policy: bool) -> ObservedKey:
+async def observe_rest(connection: Connection, described: Described, asked: Asked) -> ObservedKey:
     """Reads what DescribeKey leaves out, at the same time. Raises AWSError."""
     key = described.key
     async with reading() as group:
         tags = group.create_task(_readable(_tags, connection, key.arn))
-        rules = group.create_task(_readable(_policy, connection, key.arn)) if policy else None
+        rules = group.create_task(_readable(_policy, connection, key.arn)) if asked.policy else None
         rotation = group.create_task(_readable(_rotation, connection, key.arn)) if described.can_rotate else None
+        follow = partial(read_aliases, asked=asked.aliases)
+        aliases = group.create_task(_readable(follow, connection, key.arn)) if asked.aliases else None
+        grants = group.create_task(_readable(read_grants, connection, key.key_id)) if asked.grants else None
     return replace(
-        key, tags=tags.result(), policy=rules.result() if rules else None, rotation=rotation.result() if rotation else None
+        key,
+        tags=tags.result(),
+        policy=rules.result() if rules else None,
+        rotation=rotation.result() if rotation else None,
+        aliases=aliases.result() if aliases else None,
+        grants=grants.result() if grants else None,
     )
 
 
@@ -89,7 +104,7 @@ async def create_key(connection: Connection, action: CreateKey) -> ObservedKey:
     answer = await connection.call("kms", "CreateKey", _creation(action))
     made = _described("CreateKey", answer)
     rotation = Rotation(enabled=False) if made.can_rotate else None
-    return replace(made.key, tags=dict(action.tags), policy=action.policy, rotation=rotation)
+    return replace(made.key, tags=dict(action.tags), policy=action.policy, rotation=rotation, aliases={}, grants={})
 
 
 async def apply(connection: Connection, action: KeyAction) -> dict[str, Any]:
@@ -97,8 +112,14 @@ async def apply(connection: Connection, action: KeyAction) -> dict[str, Any]:
 
     Raises AWSError, FencedError, and InvalidAccessError for a key of another account or region.
     """
+    key_id = _key_id(connection, action.key)
+    if isinstance(action, AliasChange):
+        await change_alias(connection, action, key_id)
+        return {}
+    if isinstance(action, GrantChange):
+        return await change_grant(connection, action, key_id)
     operation, parameters = _request(action)
-    answer = await connection.call("kms", operation, {"KeyId": _key_id(connection, action.key), **parameters})
+    answer = await connection.call("kms", operation, {"KeyId": key_id, **parameters})
     return {name: _utc(value) if isinstance(value, datetime) else value for name, value in answer.items()}
 
 
@@ -111,7 +132,7 @@ def _key_id(connection: Connection, arn: str) -> str:
     return resource.removeprefix("key/")
 
 
-def _request(action: KeyAction) -> tuple[str, dict[str, Any]]:
+def _request(action: KeyChange) -> tuple[str, dict[str, Any]]:
     match action:
         case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | DisableKey():
             return type(action).__name__, {}
@@ -190,7 +211,7 @@ def _decode_metadata(told: Mapping[str, Any]) -> Described:
     key = ObservedKey(
         key_id=told["KeyId"],
         arn=told["Arn"],
-        account_id=told["AWSAccountId"],
+        account_id=told.get("AWSAccountId") or told["Arn"].split(":")[4],  # ministack does not tell it apart
         region=told["Arn"].split(":")[3],
         state=told["KeyState"],
         manager=told.get("KeyManager", "CUSTOMER"),
@@ -212,10 +233,10 @@ def _utc(date: datetime) -> datetime:
     return date.astimezone(UTC)
 
 
-async def _readable(read: Callable[[Connection, str], Awaitable[T]], connection: Connection, arn: str) -> T | Unobservable:
+async def _readable(read: Callable[[Connection, str], Awaitable[T]], connection: Connection, key: str) -> T | Unobservable:
     """Rules 1 and 2, for whatever is read after DescribeKey."""
     try:
-        return await read(connection, arn)
+        return await read(connection, key)
     except NotFoundError as error:
         raise RetryableError(error.failure) from None
     except BlockedError as error:

@@ -16,7 +16,10 @@ from typing import Final
 # and throttling would correct it.
 PER_SECOND: Final[dict[str, float]] = {
     "CancelKeyDeletion": 5,
+    "CreateAlias": 5,
+    "CreateGrant": 50,
     "CreateKey": 5,
+    "DeleteAlias": 15,
     "DescribeKey": 2000,
     "DisableKey": 5,
     "DisableKeyRotation": 5,
@@ -25,9 +28,12 @@ PER_SECOND: Final[dict[str, float]] = {
     "GetKeyPolicy": 1000,
     "GetKeyRotationStatus": 1000,
     "GetResources": 5,
+    "ListAliases": 500,
+    "ListGrants": 100,
     "ListKeys": 500,
     "ListResourceTags": 2000,
     "PutKeyPolicy": 15,
+    "RevokeGrant": 50,
     "ScheduleKeyDeletion": 15,
     "TagResource": 10,
     "UntagResource": 5,

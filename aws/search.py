@@ -22,7 +22,7 @@ from aws.errors import AWSError, BlockedError, NotFoundError
 from aws.kms import describe_key, observe_rest
 from reconcilers.codes import DENIED_CODES
 from reconcilers.names import CLUSTER_TAG, UID_TAG
-from reconcilers.states import Candidates, Missing, ObservedKey, Unobservable
+from reconcilers.states import Asked, Candidates, Missing, ObservedKey, Unobservable
 
 # KMS may show changes "several minutes" late (its documentation); twice the default grace of a lost creation is surely after that.
 SETTLE_SECONDS = 600.0
@@ -49,8 +49,8 @@ class Search:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], dict[str, _Known]] = {}  # by account and region, then by key ARN
 
-    async def find_owned(self, connection: Connection, cluster_id: str, uid: str, *, thorough: bool, policy: bool) -> Candidates:
-        """The keys that carry the object's owner tags, each observed (with its policy on request).
+    async def find_owned(self, connection: Connection, cluster_id: str, uid: str, *, thorough: bool, asked: Asked) -> Candidates:
+        """The keys that carry the object's owner tags, each observed.
 
         thorough: look at every key, not only at the tag index. The result says whether that was done: it is not when ListKeys is denied.
         Raises AWSError; BlockedError, naming all permissions that would do, when neither way is allowed.
@@ -65,7 +65,7 @@ class Search:
             except BlockedError as error:
                 if found is None or error.failure.code not in DENIED_CODES:
                     raise _naming_permissions(error) from None
-        candidates = [await _candidate(connection, arn, owner, policy=policy) for arn in sorted(found or ())]
+        candidates = [await _candidate(connection, arn, owner, asked) for arn in sorted(found or ())]
         return Candidates(tuple(key for key in candidates if key), looked_at_all)
 
     async def _scan(self, connection: Connection, owner: _Owner) -> set[str]:
@@ -120,16 +120,16 @@ async def _owner(connection: Connection, arn: str) -> _Owner | None:
     return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
 
 
-async def observe_candidate(connection: Connection, arn: str, *, policy: bool) -> ObservedKey | None:
+async def observe_candidate(connection: Connection, arn: str, asked: Asked) -> ObservedKey | None:
     """A key that an object may have; None for one that is gone, AWS's own, or a replica. Raises AWSError."""
     described = await describe_key(connection, arn)
     if isinstance(described, Missing) or described.is_replica or described.key.manager != "CUSTOMER":
         return None
-    return await observe_rest(connection, described, policy=policy)
+    return await observe_rest(connection, described, asked)
 
 
-async def _candidate(connection: Connection, arn: str, owner: _Owner, *, policy: bool) -> ObservedKey | None:
-    key = await observe_candidate(connection, arn, policy=policy)
+async def _candidate(connection: Connection, arn: str, owner: _Owner, asked: Asked) -> ObservedKey | None:
+    key = await observe_candidate(connection, arn, asked)
     if key is None or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
         return key
     return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None

@@ -20,14 +20,16 @@ import structlog
 
 from aws.channels import CALL_SECONDS, Terms
 from aws.clients import Clients
-from aws.errors import AWSError, FencedError
+from aws.errors import AWSError, FencedError, InvalidAccessError
 from aws.wires import AwsWires, OpenWire
 from controller import metrics
+from controller.access import AccessError
 from controller.awsproviders import AWSPROVIDERS, AWSProviders
 from controller.connection import connect
 from controller.events import EventRecorder
 from controller.informer import STALL_SECONDS, Informer
-from controller.kmskeys import KMSKEYS, KMSKeys
+from controller.key_objects import KMSKEYS
+from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
@@ -40,11 +42,12 @@ from reconcilers.states import Operator
 
 LEASE_NAME = "infra-operator.aws-infra-operator.runner.codes"  # the older operator's, so that the two never lead at once
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
-EXPECTED = (AWSError, FencedError, KubeError)
+EXPECTED = (AWSError, FencedError, InvalidAccessError, KubeError)
 BEAT_SECONDS = 1.0
 SYNC_POLL_SECONDS = 0.01
-# A pass lasts some 100 ms; one that waits for a quota may wait for long, and can be cut off anywhere but inside CreateKey.
-DRAIN_SECONDS = 2.0
+# A pass lasts some 100 ms; one that waits for a quota may wait for long, and can be cut off anywhere but inside CreateKey. A standby looks
+# each second: together it leads within 3 s.
+DRAIN_SECONDS = 0.5
 # CreateKey and the patch of its answer, each within its timeout, and a margin. Kubernetes' grace period is longer (manifests: 45 s).
 END_SECONDS = 30.0
 # A provider's pass waits for STS and writes next to nothing.
@@ -63,7 +66,11 @@ async def run(settings: Settings) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     wires = AwsWires()
-    kube = await connect()
+    try:
+        kube = await connect()
+    except AccessError as error:
+        log.error("cannot_start", error=str(error))  # noqa: TRY400 - the message says it all
+        return 1
     try:
         await wires.warm()
         return await Program(settings, kube, wires.open, _lease(settings)).run(stop)
@@ -102,7 +109,7 @@ class Program:
         self._events = EventRecorder(kube, settings.pod_name)
         self._clients = Clients(_terms(open_wire, lease, _call_seconds(settings)), settings.quota_fraction)
         self._providers = AWSProviders(
-            kube, self._clients, str(settings.default_provider or ""), settings.allow_custom_endpoints, now
+            kube, self._clients, self._events, str(settings.default_provider or ""), settings.allow_custom_endpoints, now
         )
         self._monitor = LoopMonitor()
 
@@ -114,7 +121,11 @@ class Program:
             if keys is None:
                 return 0
             informers = self._informers(keys)
-            await self._listen(stack, keys, informers)
+            try:
+                await self._listen(stack, keys, informers)
+            except OSError as error:
+                log.error("cannot_listen", error=str(error))  # noqa: TRY400 - the message says it all
+                return 1
             parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in informers)]
             tasks = [asyncio.create_task(part) for part in parts]
             self._lease.start()

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from pydantic import ValidationError
@@ -20,6 +19,8 @@ from aws.clients import Clients, Connection
 from aws.credentials import AccessRequest, StaticCredentials
 from aws.errors import AWSError, InvalidAccessError
 from controller.condition_counts import count_conditions
+from controller.decoding import plain, read_status, tell
+from controller.events import EventRecorder, Regarding
 from controller.kube import Kube
 from controller.objects import KubeObject, Ref, Resource, decode_object
 from controller.own_writes import OwnWrites
@@ -29,14 +30,19 @@ from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.awsprovider import Identity, ProviderEntry, plan_awsprovider, resolve
 from reconcilers.failures import explain
-from reconcilers.names import GROUP, IS_DEFAULT_ANNOTATION, VERSION
+from reconcilers.names import API_VERSION, GROUP, IS_DEFAULT_ANNOTATION, VERSION
+from reconcilers.news import news
 from reconcilers.reasons import Reason
-from reconcilers.resources import AWSProviderSpec, AWSProviderStatus, Model, ProviderRef
+from reconcilers.resources import AWSProviderSpec, AWSProviderStatus, ProviderRef
 from reconcilers.states import Account, FailureKind, Problem, Unobservable
 
 AWSPROVIDERS = Resource(GROUP, VERSION, "awsproviders", "AWSProvider")
 # product: a rotated Secret takes effect within a minute.
 CREDENTIALS_SECONDS = 60.0
+OWN_IDENTITY = (
+    "spec.endpoint needs credentials from a Secret (credentialsSecret, or accessKeyIDRef and secretAccessKeyRef): "
+    "the operator's own identity is not sent to an address that a namespace chooses."
+)
 TRANSIENT = (FailureKind.RETRY, FailureKind.UNKNOWN_RESULT)
 
 
@@ -66,6 +72,7 @@ class AWSProviders:
         self,
         kube: Kube,
         clients: Clients,
+        events: EventRecorder,
         default_provider: str,
         allow_custom_endpoints: bool,
         now: Callable[[], datetime],
@@ -75,6 +82,7 @@ class AWSProviders:
         self.wake_keys: Callable[[str | None], None] = lambda _namespace: None
         self._kube = kube
         self._clients = clients
+        self._events = events
         self._default = default_provider
         self._allow_custom_endpoints = allow_custom_endpoints
         self._now = now
@@ -89,6 +97,7 @@ class AWSProviders:
         if new is None:
             self._own.forget(is_now.ref)
             self._credentials.pop(is_now.ref, None)
+            self._clients.forget(str(is_now.ref))
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):
@@ -99,11 +108,28 @@ class AWSProviders:
         obj = self._own.get(ref)
         if obj is None or obj.deletion_timestamp is not None:
             return None
-        before = AWSProviderStatus.model_validate_json(obj.status)
-        plan = plan_awsprovider(obj.generation, before, await self._authenticate(obj), self._now())
-        operations = status_patch(obj, _plain(before), _plain(plan.status))
+        try:
+            identity = await self._authenticate(obj)
+        except AWSError as error:
+            await self._report_first(obj, error)
+            raise
+        return await self._report(obj, identity)
+
+    async def _report_first(self, obj: KubeObject, error: AWSError) -> None:
+        """What passes by itself is no news for a provider that works; one that never did shall not stay without a word."""
+        if not read_status(obj, AWSProviderStatus).ready:
+            await self._report(obj, Unobservable(Reason.AWS_UNAVAILABLE, explain(error.failure).message, error.failure))
+
+    async def _report(self, obj: KubeObject, identity: Identity | Unobservable) -> timedelta:
+        before = read_status(obj, AWSProviderStatus)
+        plan = plan_awsprovider(obj.generation, before, identity, self._now())
+        operations = status_patch(obj, plain(before), plain(plan.status))
         if operations:
-            self._own.put(decode_object(await self._kube.json_patch(AWSPROVIDERS.path(*ref, "status"), operations)))
+            self._own.put(decode_object(await self._kube.json_patch(AWSPROVIDERS.path(*obj.ref, "status"), operations)))
+        told = news(before.conditions, plan.status.conditions)
+        if told is not None:
+            regarding = Regarding(API_VERSION, "AWSProvider", obj.namespace, obj.name, obj.uid)
+            self._events.record(regarding, told.type, told.reason, "Authenticate", told.message)
         return plan.look_again
 
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
@@ -118,6 +144,7 @@ class AWSProviders:
             return Unobservable(Reason.PROVIDER_NOT_FOUND, message)
         connection = await self._connect(obj)
         if isinstance(connection, Unobservable):
+            self.queue.add(provider, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
             message = f"AWSProvider {provider.name} is not ready: {connection.message}"
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
         spec = AWSProviderSpec.model_validate_json(obj.spec)
@@ -126,6 +153,7 @@ class AWSProviders:
     def distrust(self, provider: Ref) -> None:
         """AWS refused these credentials: read them anew, and say so in the provider's status."""
         self._credentials.pop(provider, None)
+        self._clients.forget(str(provider))
         self.queue.add(provider, Priority.USER)
 
     def _entries(self) -> Iterator[ProviderEntry]:
@@ -152,7 +180,10 @@ class AWSProviders:
             message = "spec.endpoint is set, which this operator does not allow: remove it, or ask for --allow-custom-endpoints."
             return Unobservable(Reason.ENDPOINT_NOT_ALLOWED, message)
         try:
-            connection = await self._clients.connect(_request(obj, spec, await self._read_credentials(obj, spec)))
+            static = await self._read_credentials(obj, spec)
+            if spec.endpoint is not None and static is None:
+                return Unobservable(Reason.ENDPOINT_NOT_ALLOWED, OWN_IDENTITY)
+            connection = await self._clients.connect(_request(obj, spec, static))
         except CredentialsInvalidError as error:
             return Unobservable(Reason.CREDENTIALS_INVALID, str(error))
         except InvalidAccessError as error:
@@ -173,19 +204,6 @@ class AWSProviders:
         static = await read_credentials(self._kube, obj.namespace, spec)
         self._credentials[obj.ref] = _Known(obj.uid, obj.generation, loop_time, static)
         return static
-
-
-def tell(error: ValidationError) -> str:
-    """Which fields are wrong and how, without their values, which may be secret."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)
-    )
-
-
-def _plain(status: Model) -> dict[str, Any]:
-    """As the API server holds it: no nulls, nothing that is at its default."""
-    plain: dict[str, Any] = status.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return plain
 
 
 def _request(obj: KubeObject, spec: AWSProviderSpec, static: StaticCredentials | None) -> AccessRequest:

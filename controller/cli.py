@@ -10,61 +10,29 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
-from controller.settings import (
-    LOG_FORMATS,
-    LOG_LEVELS,
-    MAX_WORKERS,
-    Settings,
-    SettingsError,
-    parse_address,
-    parse_namespaces,
-    parse_ref,
+from controller.flags import (
+    ADDRESS,
+    ALLOW_CUSTOM_ENDPOINTS,
+    ALLOW_POLICY_LOCKOUT_BYPASS,
+    CREATE_GRACE,
+    DEFAULT_DELETION_POLICY,
+    DEFAULT_PROVIDER,
+    DURATION,
+    NAMESPACES,
+    flag,
 )
-from reconcilers import durations
-
-Command = TypeVar("Command", bound=Callable[..., object])
+from controller.report_commands import iam_policy, orphans, plan
+from controller.settings import LOG_FORMATS, LOG_LEVELS, MAX_WORKERS, Settings, SettingsError
 
 # Where Kubernetes tells a pod its namespace.
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 FALLBACK_NAMESPACE = "infra-operator-system"
-DELETION_POLICIES = ("ScheduleKeyDeletion", "Delete", "Retain", "DisableKey", "ForceDelete")
-
-
-class _Parsed(click.ParamType[object]):
-    """A value with a parser of its own, whose ValueError is the refusal."""
-
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """The parsed value; click may pass one that is parsed already."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-ADDRESS = _Parsed("address", parse_address)
-DURATION = _Parsed("duration", durations.parse)
-NAMESPACES = _Parsed("namespaces", parse_namespaces)
-OBJECT = _Parsed("namespace/name", parse_ref)
-
-
-def _flag(names: str, text: str, *more_variables: str, **attributes: Any) -> Callable[[Command], Command]:
-    """An option of click's with its environment variable and its default in --help; the attributes are click's own."""
-    name = names.removeprefix("--").partition("/")[0]
-    variables = [f"INFRA_OPERATOR_{name.upper().replace('-', '_')}", *more_variables]
-    return click.option(names, envvar=variables, show_envvar=True, help=text, **{"show_default": True, **attributes})
 
 
 def _own_namespace() -> str:
@@ -88,35 +56,30 @@ def main() -> None:
 
 
 @main.command()
-@_flag("--metrics-bind-address", "Where /metrics is served; 0 switches it off.", type=ADDRESS, default=":8080")
-@_flag("--health-bind-address", "Where /healthz and /readyz are served; 0 switches them off.", type=ADDRESS, default=":8081")
-@_flag("--leader-elect/--no-leader-elect", "Let only one of several replicas work. Needed as soon as there are two.", default=True)
-@_flag(
+@flag("--metrics-bind-address", "Where /metrics is served; 0 switches it off.", type=ADDRESS, default=":8080")
+@flag("--health-bind-address", "Where /healthz and /readyz are served; 0 switches them off.", type=ADDRESS, default=":8081")
+@flag("--leader-elect/--no-leader-elect", "Let only one of several replicas work. Needed as soon as there are two.", default=True)
+@flag(
     "--lease-namespace",
     "Namespace of the Lease.",
     "POD_NAMESPACE",
     default=_own_namespace,
     show_default=f"the pod's, else {FALLBACK_NAMESPACE}",
 )
-@_flag("--lease-duration", "How long a standby waits before it takes over.", type=DURATION, default="15s")
-@_flag("--renew-deadline", "How long a leader that cannot renew its Lease may work on.", type=DURATION, default="10s")
-@_flag("--retry-period", "Time between two renewals.", type=DURATION, default="2s")
-@_flag("--workers", "Objects reconciled at a time.", type=click.IntRange(1, MAX_WORKERS), default=10)
-@_flag("--watch-namespaces", "Namespaces to watch, with commas between.", type=NAMESPACES, default="", show_default="all")
-@_flag("--resync-interval", "How often an unchanged object is compared with AWS.", type=DURATION, default="10m")
-@_flag("--create-grace", "How long a key that may exist is looked for before another is created.", type=DURATION, default="5m")
-@_flag("--quota-fraction", "Share of AWS's request quotas to use.", type=click.FloatRange(0, 1, min_open=True), default=0.5)
-@_flag("--default-provider", "AWSProvider of the keys that name none and find none in their namespace.", type=OBJECT)
-@_flag(
-    "--default-deletion-policy",
-    "What becomes of a key whose object is deleted, unless the object or its provider says.",
-    type=click.Choice(DELETION_POLICIES),
-    default="ScheduleKeyDeletion",
-)
-@_flag("--allow-custom-endpoints", "Let an AWSProvider choose the endpoint that gets its credentials.", is_flag=True)
-@_flag("--allow-policy-lockout-bypass", "Let a key's policy lock out those who could correct it.", is_flag=True)
-@_flag("--log-level", "Least level that is logged.", type=click.Choice(LOG_LEVELS), default="info")
-@_flag("--log-format", "Form of the log.", type=click.Choice(LOG_FORMATS), default="json")
+@flag("--lease-duration", "How long a standby waits before it takes over.", type=DURATION, default="15s")
+@flag("--renew-deadline", "How long a leader that cannot renew its Lease may work on.", type=DURATION, default="10s")
+@flag("--retry-period", "Time between two renewals.", type=DURATION, default="2s")
+@flag("--workers", "Objects reconciled at a time.", type=click.IntRange(1, MAX_WORKERS), default=10)
+@flag("--watch-namespaces", "Namespaces to watch, with commas between.", type=NAMESPACES, default="", show_default="all")
+@flag("--resync-interval", "How often an unchanged object is compared with AWS.", type=DURATION, default="10m")
+@CREATE_GRACE
+@flag("--quota-fraction", "Share of AWS's request quotas to use.", type=click.FloatRange(0, 1, min_open=True), default=0.5)
+@DEFAULT_PROVIDER
+@DEFAULT_DELETION_POLICY
+@ALLOW_CUSTOM_ENDPOINTS
+@ALLOW_POLICY_LOCKOUT_BYPASS
+@flag("--log-level", "Least level that is logged.", type=click.Choice(LOG_LEVELS), default="info")
+@flag("--log-format", "Form of the log.", type=click.Choice(LOG_FORMATS), default="json")
 def run(**flags: Any) -> NoReturn:
     """Run the operator until it is stopped or loses its Lease.
 
@@ -142,3 +105,7 @@ def crds() -> None:
     from reconcilers.crds import render  # noqa: PLC0415 - rule 3
 
     click.echo(render(), nl=False)
+
+
+for _command in (plan, orphans, iam_policy):
+    main.add_command(_command)

@@ -69,4 +69,6 @@ def _value(secrets: dict[str, dict[str, str]], ref: SecretKeyRef) -> str:
         raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is not plain text: write it anew.") from None
     if not text:
         raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is empty: fill it.")
+    if not text.isprintable():  # what has a line break in it cannot stand in a header
+        raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is not plain text: write it anew.")
     return text

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from reconcilers.reasons import Reason
 from reconcilers.resources import CreationAttempt, KMSKeyStatus
-from reconcilers.states import ObservedKey
+from reconcilers.states import Grant, ObservedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,63 @@ class DisableKeyRotation:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateAlias:
+    """Makes a name that leads to the key. A name that leads there already counts as made; one that leads elsewhere is refused."""
+
+    key: str
+    alias: str
+    reason: ClassVar = Reason.ALIAS_CREATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"create {self.alias}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAlias:
+    """Frees a name that leads to the key; the key stays as it is."""
+
+    key: str
+    alias: str
+    reason: ClassVar = Reason.ALIAS_DELETED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"delete {self.alias}"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGrant:
+    """Gives somebody rights on the key. KMS makes no second grant of the same name that says the same."""
+
+    key: str
+    grant: Grant
+    reason: ClassVar = Reason.GRANT_CREATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"create the grant {self.grant.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeGrant:
+    """Ends the rights of a grant that we made."""
+
+    key: str
+    grant_id: str
+    name: str
+    reason: ClassVar = Reason.GRANT_REVOKED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"revoke the grant {self.name} ({self.grant_id[:8]})"
+
+
+@dataclass(frozen=True, slots=True)
 class DisableKey:
     """Makes the key unusable, decryption included. Last of all writes: a disabled key refuses some of the others."""
 
@@ -186,7 +243,7 @@ class ScheduleKeyDeletion:
 
 # What the Kubernetes side carries out, and what the AWS side does.
 ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey
-KeyAction = (
+KeyChange = (
     CancelKeyDeletion
     | EnableKey
     | PutKeyPolicy
@@ -198,6 +255,9 @@ KeyAction = (
     | DisableKey
     | ScheduleKeyDeletion
 )
+AliasChange = CreateAlias | DeleteAlias
+GrantChange = CreateGrant | RevokeGrant
+KeyAction = KeyChange | AliasChange | GrantChange
 Action = ObjectAction | CreateKey | KeyAction
 
 
@@ -205,7 +265,7 @@ Action = ObjectAction | CreateKey | KeyAction
 class Plan:
     """What to do now, what to report, and when to look again (None: at the next resync).
 
-    write_ahead: the status holds a memory (an attempt, a key id, managed tag keys) without which the actions must not start:
+    write_ahead: the status holds a memory (an attempt, a key id, managed tag keys, aliases, grants) without which the actions must not start:
     it is stored first. drift: the actions set right what somebody changed behind our back.
     """
 

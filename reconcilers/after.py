@@ -9,23 +9,38 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from reconcilers.actions import (
+    AliasChange,
     CancelKeyDeletion,
+    CreateAlias,
+    CreateGrant,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
     EnableKeyRotation,
+    GrantChange,
     KeyAction,
+    KeyChange,
     PutKeyPolicy,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
     UpdateKeyDescription,
 )
-from reconcilers.states import ObservedKey, Rotation, Unobservable
+from reconcilers.aliases import targets
+from reconcilers.grants import found_grants
+from reconcilers.states import Grant, ObservedKey, Rotation, Unobservable
 
 
 def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> ObservedKey:
     """The key as it is once KMS has answered the action."""
+    if isinstance(action, AliasChange):
+        return replace(seen, aliases=_aliases(seen, action))
+    if isinstance(action, GrantChange):
+        return replace(seen, grants=_grants(seen, action, answer))
+    return _changed(seen, action, answer)
+
+
+def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) -> ObservedKey:
     match action:
         case EnableKey():
             return replace(seen, state="Enabled")
@@ -49,6 +64,18 @@ def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> Ob
             return replace(seen, state=answer.get("KeyState", "PendingDeletion"), deletion_date=answer.get("DeletionDate"))
         case _:
             assert_never(action)
+
+
+def _aliases(seen: ObservedKey, action: AliasChange) -> Mapping[str, str]:
+    others = {name: key for name, key in targets(seen).items() if name != action.alias}
+    return {**others, action.alias: seen.arn} if isinstance(action, CreateAlias) else others
+
+
+def _grants(seen: ObservedKey, action: GrantChange, answer: Mapping[str, Any]) -> Mapping[str, Grant | None]:
+    """An answer that is only imagined has no id: the name will do."""
+    if isinstance(action, CreateGrant):
+        return {**found_grants(seen), answer.get("GrantId", action.grant.name): action.grant}
+    return {**found_grants(seen), action.grant_id: None}
 
 
 def _tags(seen: ObservedKey) -> Mapping[str, str]:

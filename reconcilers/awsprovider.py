@@ -14,7 +14,7 @@ from reconcilers.reasons import Reason
 from reconcilers.resources import AWSProviderStatus, ProviderRef
 from reconcilers.states import Problem, Unobservable
 
-LOOK_AGAIN = timedelta(minutes=1)  # how soon a mended Secret or role is noticed
+LOOK_AGAIN = timedelta(seconds=30)  # a Secret that was rotated, mended or spoilt shows within a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ProviderPlan:
     """The status to report and when to look again."""
 
     status: AWSProviderStatus
-    look_again: timedelta | None
+    look_again: timedelta
 
 
 def plan_awsprovider(
@@ -52,7 +52,7 @@ def plan_awsprovider(
     message = f"AWS knows these credentials as {identity.arn}."
     finding = Finding(True, Reason.AUTHENTICATION_SUCCEEDED, message)
     seen = {"ready": True, "account_id": identity.account_id, "caller_identity": identity.arn}
-    return ProviderPlan(_status(generation, before, finding, now, **seen), None)
+    return ProviderPlan(_status(generation, before, finding, now, **seen), LOOK_AGAIN)
 
 
 def resolve(ref: ProviderRef | None, namespace: str, known: Iterable[ProviderEntry], default: str) -> tuple[str, str] | Problem:

@@ -44,6 +44,7 @@ _KMSKEY_COLUMNS = [
     _column("Spec", ".status.keySpec", priority=1),
     _column("Usage", ".status.keyUsage", priority=1),
     _column("Rotation", ".status.rotationEnabled", "boolean", priority=1),
+    _column("Alias", ".status.aliases[0]", description="The first of them", priority=1),
     _column("Provider", ".spec.providerRef.name", priority=1),
 ]
 _AWSPROVIDER_COLUMNS = [

@@ -5,12 +5,17 @@ Rules:
 2. The object goes as soon as the key is dealt with: scheduled, disabled or gone. It never waits for KMS's window.
 3. The finalizer is removed only when what was seen proves that nothing is left to do; a planned call is no proof.
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
-5. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
+5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
+   ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile.
+6. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
+from reconcilers.aliases import to_free
+from reconcilers.grants import to_revoke
 from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import claimable, owned
@@ -59,12 +64,19 @@ def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, o
             return _dispose(key, seen, operator, now)
 
 
-def plan_deletion_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
-    """The plan where AWS need not, or cannot, be asked; None when the key is to be observed first."""
+def plan_retained(key: KeyObject, operator: Operator) -> Plan | None:
+    """The plan for an object that goes without a look at provider or AWS; None for any other."""
     if KMSKEY_FINALIZER not in key.finalizers:
         return Plan((), key.status)
     if deletion_policy(key, operator) is DeletionPolicy.RETAIN:
         return _release(key, "its key is retained")
+    return None
+
+
+def plan_deletion_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
+    """The plan where AWS need not, or cannot, be asked; None when the key is to be observed first."""
+    if (retained := plan_retained(key, operator)) is not None:
+        return retained
     if isinstance(account, Unobservable):
         return _block(key, f"The key cannot be reached: {account.message}", operator, now)
     if leads_elsewhere(key, account):
@@ -109,20 +121,24 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
 
 def _disable(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
     if seen.state == "Enabled":
-        return _act(key, seen, DisableKey(seen.arn), operator, now)
+        return _act(key, seen, [DisableKey(seen.arn)], operator, now)
     return _release(key, f"its key is {seen.state}")
 
 
 def _schedule(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operator: Operator, now: datetime) -> Plan:
-    if seen.state in PENDING_DELETION:
-        return _release(key, "its key's deletion is scheduled")
-    return _act(key, seen, ScheduleKeyDeletion(seen.arn, window_in_days(key, policy)), operator, now)
+    if isinstance(seen.aliases, Unobservable):
+        return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
+    scheduled = seen.state in PENDING_DELETION
+    due: list[Action] = [*to_free(key, seen)]
+    due += to_revoke(seen, key.status.grants) if policy is DeletionPolicy.FORCE_DELETE else ()
+    due += [] if scheduled else [ScheduleKeyDeletion(seen.arn, window_in_days(key, policy))]
+    return _act(key, seen, due, operator, now) if due else _release(key, "its key's deletion is scheduled")
 
 
-def _act(key: KeyObject, seen: ObservedKey, action: Action, operator: Operator, now: datetime) -> Plan:
+def _act(key: KeyObject, seen: ObservedKey, due: Iterable[Action], operator: Operator, now: datetime) -> Plan:
     """A key that was only just found is remembered before it is touched."""
     status = report(key, operator, working(Reason.DELETING, "The deletion policy is being applied."), now, **seen_fields(seen))
-    return Plan((action,), status, write_ahead=key.status.key_id is None)
+    return Plan(tuple(due), status, write_ahead=key.status.key_id is None)
 
 
 def _release(key: KeyObject, why: str) -> Plan:

@@ -15,7 +15,7 @@ from typing import Any
 from reconcilers.states import ObservedKey
 
 PATIENCE = timedelta(seconds=30)
-FIELDS = ("state", "description", "tags", "policy", "rotation")
+FIELDS = ("state", "description", "tags", "policy", "rotation", "aliases", "grants")
 
 
 @dataclass(frozen=True, slots=True)

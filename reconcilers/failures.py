@@ -9,6 +9,7 @@ Rules:
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Plan
+from reconcilers.aliases import ALIAS_ADVICE
 from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, THROTTLING_CODES
 from reconcilers.deletion import LET_GO
 from reconcilers.reasons import Reason
@@ -93,6 +94,8 @@ def _judge_refusal(failure: Failure) -> tuple[Reason, str, bool]:
                 "Correct spec.keyPolicy: it must let somebody, such as arn:aws:iam::${AWS_ACCOUNT_ID}:root, change the policy again.",
                 True,
             )
+        case "AlreadyExistsException" if failure.operation == "CreateAlias":
+            return Reason.ALIAS_CONFLICT, ALIAS_ADVICE, True
         case "UnsupportedOperationException" if failure.operation == "CreateKey":
             return Reason.UNSUPPORTED_KEY_SPEC, "Choose a keySpec and keyUsage that KMS offers in this region.", True
         case _:

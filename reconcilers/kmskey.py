@@ -19,10 +19,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, Plan, RecordKey, TagResource
+from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
-from reconcilers.deletion import plan_deletion, plan_deletion_unseen
+from reconcilers.deletion import plan_deletion, plan_deletion_unseen, plan_retained
+from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
 from reconcilers.lag import shows_not_yet
+from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import claimable, owned, owner_tags
 from reconcilers.reasons import Reason
@@ -73,6 +76,11 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
             return _keep(key, wanted, seen, operator, now)
 
 
+def plan_unasked(key: KeyObject, operator: Operator, now: datetime) -> Plan | None:
+    """The plan for an object for which neither its provider nor AWS matters; None for all others."""
+    return plan_held(key, operator, now) or (plan_retained(key, operator) if key.deleting else None)
+
+
 def plan_unseen(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Plan | None:
     """The plan for an object for which AWS need not, or must not, be asked; None when it is to be observed."""
     if (held := plan_held(key, operator, now)) is not None:
@@ -120,6 +128,7 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
     actions = (*_finalizer(key), create)
     verdict = working(Reason.CREATING, "The key is being created.")
     fields: dict[str, Any] = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
+    fields |= {"account_id": wanted.account_id, "region": wanted.region}
     if nothing_was_made(key) and key.status.observed_generation == key.generation:
         fields["conditions"] = key.status.conditions  # another try after a refusal is no news until it succeeds
     return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
@@ -177,11 +186,11 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     if not owned(key, seen, operator.cluster_id):
         due: tuple[Action, ...] = (*_finalizer(key), *_claim(key, seen, operator))
     else:
-        due = (*_finalizer(key), *repairs(wanted, seen, key.status.managed_tag_keys))
+        due = (*_finalizer(key), *repairs(wanted, seen, key.status))
     if due:
         return _repair(key, wanted, seen, due, operator, now)
-    fields = seen_fields(seen) | {"managed_tag_keys": _still_managed(key, wanted, seen)}
-    verdict, look_again = _verdict(wanted, seen)
+    fields = seen_fields(seen) | kept(key.status, wanted, seen)
+    verdict, look_again = _verdict(key, wanted, seen)
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
 
 
@@ -199,29 +208,23 @@ def _claim(key: KeyObject, seen: ObservedKey, operator: Operator) -> tuple[Actio
     return (TagResource(seen.arn, owner_tags(key, operator.cluster_id)),)
 
 
-def _still_managed(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[str, ...]:
-    """Those that are wanted, and those of ours that are still on the key."""
-    on_it = () if isinstance(seen.tags, Unobservable) else seen.tags
-    return managed({*wanted.tags, *(tag for tag in key.status.managed_tag_keys if tag in on_it)})
-
-
 def _repair(
     key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime
 ) -> Plan:
     """Repairing a drift leaves the Ready of a key alone that was ready for this spec."""
-    remembered = tuple(sorted({*key.status.managed_tag_keys, *managed(wanted.tags)}))
-    first_seen = key.status.key_id is None
+    memory = ahead(key.status, wanted, seen)
+    news = key.status.key_id is None or any(getattr(key.status, name) != value for name, value in memory.items())
     synced = find("Synced", key.status.conditions)
     drift = key.status.observed_generation == key.generation and synced is not None and synced.status == "True"
-    fields = seen_fields(seen) | {"managed_tag_keys": remembered}
     verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
-    status = report(key, operator, verdict, now, **fields)
-    return Plan(due, status, write_ahead=first_seen or remembered != key.status.managed_tag_keys, drift=drift)
+    status = report(key, operator, verdict, now, **seen_fields(seen), **memory)
+    return Plan(due, status, write_ahead=news, drift=drift)
 
 
-def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | None]:
+def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | None]:
     """The key needs no write. Is it as declared, or what does it wait for?"""
-    for part, needed in ((seen.policy, wanted.policy is not None), (seen.rotation, wanted.rotation_enabled)):
+    parts = ((seen.policy, wanted.policy is not None), (seen.rotation, wanted.rotation_enabled), (seen.aliases, True), (seen.grants, True))
+    for part, needed in parts:
         if needed and isinstance(part, Unobservable):
             return blocked(Problem(part.reason, part.message)), LATER
     if seen.state in UNSETTLED:
@@ -236,11 +239,16 @@ def _verdict(wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | No
     if seen.state not in ("Enabled", "Disabled"):
         message = f"KMS reports the key as {seen.state}, a state that this version does not know: see the key in AWS."
         return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
+    if taken := alias_conflict(wanted, seen):
+        return blocked(taken), LATER
     settled = available(wanted.enabled)
-    if rotation_waits(wanted, seen):
-        waits = Finding(
-            False, Reason.KEY_DISABLED, "Rotation cannot be changed while the key is disabled; it follows once it is enabled."
-        )
+    waiting = {
+        "Rotation cannot be changed": rotation_waits(wanted, seen),
+        "Grants cannot be made": grants_wait(wanted, seen, key.status.grants),
+    }
+    if any(waiting.values()):
+        what = " and ".join(words for words, waits in waiting.items() if waits)
+        waits = Finding(False, Reason.KEY_DISABLED, f"{what} while the key is disabled; this follows once it is enabled.")
         return Verdict(settled.ready, waits, Progress.SETTLED), None
     return settled, None
 

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconcilers.conditions import find
+from reconcilers.reasons import Reason
 from reconcilers.resources import Condition
+
+# Work, waiting and the user's own wish: no problem, though something is not in sync.
+QUIET = frozenset({Reason.UPDATING, Reason.KEY_NOT_USABLE_YET, Reason.SUSPENDED, Reason.KEY_DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ def news(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> News | 
         is_now, was = find(kind, after), find(kind, before)
         if is_now is None or (was and (was.status, was.reason) == (is_now.status, is_now.reason)):
             continue
-        if kind == "Stalled" or (is_now.status == "False" and find("Reconciling", after) is None):
+        if kind == "Stalled" or (is_now.status == "False" and is_now.reason not in QUIET and find("Reconciling", after) is None):
             return News("Warning", is_now.reason, is_now.message)
         if kind == "Ready" and is_now.status == "True":
             return News("Normal", is_now.reason, is_now.message)

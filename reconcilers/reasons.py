@@ -60,6 +60,7 @@ class Reason(StrEnum):
     AMBIGUOUS_KEY = "AmbiguousKey"
     KEY_DISABLED = "KeyDisabled"
     DELETION_BLOCKED = "DeletionBlocked"
+    ALIAS_CONFLICT = "AliasConflict"
 
     # Events only: what was done.
     FINALIZER_ADDED = "FinalizerAdded"
@@ -73,6 +74,10 @@ class Reason(StrEnum):
     TAGS_REMOVED = "TagsRemoved"
     ROTATION_ENABLED = "RotationEnabled"
     ROTATION_DISABLED = "RotationDisabled"
+    GRANT_CREATED = "GrantCreated"
+    GRANT_REVOKED = "GrantRevoked"
+    ALIAS_CREATED = "AliasCreated"
+    ALIAS_DELETED = "AliasDeleted"
     KEY_DISABLED_EVENT = "DisabledKey"
     DELETION_SCHEDULED = "DeletionScheduled"
     KEY_RELEASED = "KeyReleased"

@@ -21,7 +21,8 @@ def refusal(key: KeyObject, account: Account, wanted: Wanted, operator: Operator
 def leads_elsewhere(key: KeyObject, account: Account) -> bool:
     """Whether the key lives in another account or region than its provider leads to. A key of an unknown place may live here."""
     made_in = (key.status.account_id or account.account_id, key.status.region or account.region)
-    return key.status.key_id is not None and made_in != (account.account_id, account.region)
+    may_have_one = key.status.key_id is not None or key.status.creation_attempt is not None
+    return may_have_one and made_in != (account.account_id, account.region)
 
 
 def elsewhere(key: KeyObject, account: Account) -> str:

@@ -1,8 +1,9 @@
 """From a key as it is to the key as it shall be: one small rule for each fact, in the order in which KMS takes the writes.
 
 Rules:
-1. The order is EnableKey, policy, description, tags, rotation, and DisableKey last: the policy may grant what the later calls need, and a
-   disabled key refuses rotation. A key pending deletion is first taken back; the rest follows when that has been seen.
+1. The order is EnableKey, policy, description, tags, rotation, grants, aliases, and DisableKey last: the policy may allow what
+   the later calls need, and a disabled key refuses rotation and grants. A key pending deletion is first taken back; the rest follows when
+   that has been seen.
 2. A rule looks at what was seen and at nothing that another rule plans. What has to wait for an action of this round is found again in the
    next one.
 3. A field that could not be read is not written: the caller says so in a condition.
@@ -24,24 +25,26 @@ from reconcilers.actions import (
     UntagResource,
     UpdateKeyDescription,
 )
+from reconcilers.aliases import alias_changes
+from reconcilers.grants import grant_changes
 from reconcilers.names import OWNER_TAGS
 from reconcilers.policies import same
-from reconcilers.resources import MAX_TAGS
+from reconcilers.resources import MAX_TAGS, KMSKeyStatus
 from reconcilers.states import ObservedKey, Rotation, Unobservable, Wanted
 
 PENDING_DELETION = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
 UNSETTLED = frozenset({"Creating", "Updating"})  # pass by themselves within seconds, and refuse writes meanwhile
 
-Rule = Callable[[Wanted, ObservedKey, tuple[str, ...]], Iterable[KeyAction]]
+Rule = Callable[[Wanted, ObservedKey, KMSKeyStatus], Iterable[KeyAction]]
 
 
-def repairs(wanted: Wanted, seen: ObservedKey, managed_tag_keys: tuple[str, ...]) -> tuple[KeyAction, ...]:
-    """The writes that are due now, in order. managed_tag_keys: the keys of the tags that are ours to remove."""
+def repairs(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> tuple[KeyAction, ...]:
+    """The writes that are due now, in order. memory: the status, which tells what is ours to remove."""
     if seen.state in UNSETTLED:
         return ()
     if seen.state in PENDING_DELETION:
         return (CancelKeyDeletion(seen.arn),)
-    return tuple(action for rule in _RULES for action in rule(wanted, seen, managed_tag_keys))
+    return tuple(action for rule in _RULES for action in rule(wanted, seen, memory))
 
 
 def rotation_waits(wanted: Wanted, seen: ObservedKey) -> bool:
@@ -49,12 +52,12 @@ def rotation_waits(wanted: Wanted, seen: ObservedKey) -> bool:
     return seen.state == "Disabled" and not wanted.enabled and bool(_rotation_change(wanted, seen))
 
 
-def _enable(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _enable(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
     if wanted.enabled and seen.state == "Disabled":
         yield EnableKey(seen.arn)
 
 
-def _policy(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _policy(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
     if (
         wanted.policy is not None
         and isinstance(seen.policy, str)
@@ -63,16 +66,17 @@ def _policy(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Ite
         yield PutKeyPolicy(seen.arn, wanted.policy, wanted.bypass_policy_lockout_safety_check)
 
 
-def _description(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _description(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
     if wanted.description != seen.description:
         yield UpdateKeyDescription(seen.arn, wanted.description)
 
 
-def _tags(wanted: Wanted, seen: ObservedKey, managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _tags(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterable[KeyAction]:
     if isinstance(seen.tags, Unobservable):
         return
     missing = {key: value for key, value in wanted.tags.items() if seen.tags.get(key) != value}
-    stale = tuple(sorted(key for key in managed if key in seen.tags and key not in wanted.tags and _ours_to_remove(key)))
+    gone = (key for key in memory.managed_tag_keys if key in seen.tags and key not in wanted.tags)
+    stale = tuple(sorted(key for key in gone if _ours_to_remove(key)))
     add: list[KeyAction] = [TagResource(seen.arn, missing)] if missing else []
     remove: list[KeyAction] = [UntagResource(seen.arn, stale)] if stale else []
     # Access by tags shall have no gap, so tags are set first; but a full key takes no new ones.
@@ -85,11 +89,19 @@ def _ours_to_remove(tag_key: str) -> bool:
     return tag_key not in OWNER_TAGS and not tag_key.lower().startswith("aws:")
 
 
-def _rotation(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _rotation(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
     return _rotation_change(wanted, seen) if seen.state == "Enabled" else ()
 
 
-def _disable(wanted: Wanted, seen: ObservedKey, _managed: tuple[str, ...]) -> Iterable[KeyAction]:
+def _grants(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterable[KeyAction]:
+    return grant_changes(wanted, seen, memory.grants)
+
+
+def _aliases(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterable[KeyAction]:
+    return alias_changes(wanted, seen, memory.aliases)
+
+
+def _disable(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
     if not wanted.enabled and seen.state == "Enabled":
         yield DisableKey(seen.arn)
 
@@ -108,4 +120,4 @@ def _rotation_change(wanted: Wanted, seen: ObservedKey) -> tuple[KeyAction, ...]
     return ()
 
 
-_RULES: tuple[Rule, ...] = (_enable, _policy, _description, _tags, _rotation, _disable)
+_RULES: tuple[Rule, ...] = (_enable, _policy, _description, _tags, _rotation, _grants, _aliases, _disable)

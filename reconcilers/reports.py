@@ -35,6 +35,12 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
     return after if after == before else after.model_copy(update={"last_sync_time": now})
 
 
+def remembered(key: KeyObject, made: ObservedKey, operator: Operator, now: datetime) -> KMSKeyStatus:
+    """The status that holds the id of a key that was made, whatever else may be true of the object."""
+    verdict = working(Reason.CREATING, f"The key {made.key_id} was created.")
+    return report(key, operator, verdict, now, **seen_fields(made))
+
+
 def seen_fields(seen: ObservedKey) -> dict[str, Any]:
     """What an observed key contributes to the status."""
     return _rotation_fields(seen.rotation) | {

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from reconcilers.names import TAG_PREFIX
@@ -33,6 +33,9 @@ Rule = dict[str, JsonValue]  # one entry of x-kubernetes-validations
 
 MAX_TAGS = 50  # KMS resource quota: tags of one key
 OWN_TAGS = 3  # of these are ours: cluster-id, owner, uid
+MAX_ALIASES = 50  # KMS resource quota: aliases of one key
+MAX_GRANTS = 100  # ours: KMS takes 50,000, but one object has to hold them
+AWS_ALIASES = "alias/aws/"  # AWS's own; to describe one that is not in use makes a key
 
 
 def cel(rule: str, message: str, field: str | None = None) -> Rule:
@@ -156,6 +159,146 @@ Interval = Annotated[
 ]
 
 
+def _nobody_elses(alias: str) -> str:
+    """Also where the server's rules are an older version's: what follows from a slip here could not be undone."""
+    if f"alias/{alias.removeprefix('alias/')}".startswith(AWS_ALIASES):
+        raise ValueError(f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name")
+    return alias
+
+
+_ALIAS = r"^[a-zA-Z0-9/_-]+$"
+Alias = Annotated[
+    str,
+    Field(
+        pattern=_ALIAS,
+        max_length=256,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(f"self.matches('{_ALIAS}')", "an alias takes letters, digits, /, _ and - only"),
+                cel(
+                    "self != 'alias/' && (self.startsWith('alias/') || size(self) <= 250)",
+                    "an alias has 1 to 256 characters, with alias/ in front of its name",
+                ),
+                cel(
+                    f"!self.startsWith('{AWS_ALIASES}') && !self.startsWith('{AWS_ALIASES.removeprefix('alias/')}')",
+                    f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name",
+                ),
+            ]
+        },
+    ),
+    AfterValidator(_nobody_elses),
+]
+
+
+_ANYBODYS = ("DescribeKey", "CreateGrant", "RetireGrant")
+_DATA_KEYS = (
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+)
+_ENCRYPTING = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo")
+GrantOperation = Literal[
+    "Decrypt",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+    "Sign",
+    "Verify",
+    "GetPublicKey",
+    "CreateGrant",
+    "RetireGrant",
+    "DescribeKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateMac",
+    "VerifyMac",
+    "DeriveSharedSecret",
+]
+Principal = Annotated[
+    str,
+    text(
+        r"^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[A-Za-z0-9_+=,.@:/-]+$",
+        "write the ARN of one principal, such as arn:aws:iam::123456789012:role/app; there is no grant to everybody",
+        max_length=256,
+    ),
+]
+GranteeRole = Annotated[
+    str,
+    text(
+        r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@:/-]+$",
+        "write the ARN of a role, such as arn:aws:iam::123456789012:role/app",
+        max_length=256,
+    ),
+]
+Context = dict[str, Annotated[str, Field(max_length=384)]]
+_CONTEXT_KEYS = cel("self.all(k, size(k) >= 1 && size(k) <= 384)", "a key of an encryption context has 1 to 384 characters")
+
+
+def _context(description: str) -> Any:
+    return Field(None, description=description, max_length=8, json_schema_extra={"x-kubernetes-validations": [_CONTEXT_KEYS]})
+
+
+class GrantConstraints(Model):
+    """Under which conditions the grant may be used."""
+
+    encryption_context_equals: Annotated[Context | None, _context("The encryption context of a request is exactly this.")] = None
+    encryption_context_subset: Annotated[Context | None, _context("The encryption context of a request holds these pairs.")] = None
+    source_arn: Annotated[
+        Annotated[
+            str,
+            text(
+                r"^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$",
+                "write the ARN of the resource with its account",
+                min_length=20,
+                max_length=512,
+            ),
+        ]
+        | None,
+        Field(description="The AWS resource on whose behalf a request is made."),
+    ] = None
+
+
+class GrantSpec(Model):
+    """Who may do what with the key."""
+
+    name: Annotated[str, text(r"^[a-zA-Z0-9:/_-]+$", "a grant's name takes letters, digits and :/_- only", min_length=1, max_length=256)]
+    grantee_role_arn: Annotated[GranteeRole | None, Field(description="The role that gets the rights.")] = None
+    grantee_principal: Annotated[Principal | None, Field(description="The user, account or session that gets the rights.")] = None
+    operations: Annotated[
+        tuple[GrantOperation, ...],
+        Field(
+            strict=False,
+            min_length=1,
+            max_length=17,
+            description="What the grantee may do.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ]
+    retiring_principal: Annotated[Principal | None, Field(description="Who may retire the grant, beside the grantee.")] = None
+    constraints: GrantConstraints | None = None
+
+    cel: ClassVar = (
+        cel(
+            "has(self.granteeRoleArn) != has(self.granteePrincipal)",
+            "a grant is for one principal: write granteeRoleArn or granteePrincipal",
+        ),
+    )
+
+
+def _only(which: str, operations: tuple[str, ...], what: str) -> Rule:
+    """What grants of some keys may allow: the operations that these keys have."""
+    allowed = (*operations, *_ANYBODYS)
+    listed = ", ".join(f"'{name}'" for name in allowed)
+    return cel(
+        f"!has(self.grants) || !({which}) || self.grants.all(g, g.operations.all(o, o in [{listed}]))",
+        f"a grant on a key that {what} allows {', '.join(allowed)} only",
+        ".grants",
+    )
+
+
 class KMSKeySpec(Model):
     """The key as it shall be. What is unset has the default that its description names."""
 
@@ -223,6 +366,32 @@ class KMSKeySpec(Model):
     tags: Annotated[
         dict[str, TagValue] | None,
         tags_field("Tags of the key, beside the provider's defaultTags, over which they win.", MAX_TAGS - OWN_TAGS),
+    ] = None
+    aliases: Annotated[
+        tuple[Alias, ...] | None,
+        Field(
+            strict=False,
+            max_length=MAX_ALIASES,
+            description="Names that lead to the key, with or without alias/ in front. One that leads to another key is never taken from it.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "set",
+                "x-kubernetes-validations": [
+                    cel(
+                        "self.all(a, a.startsWith('alias/') || !(('alias/' + a) in self))",
+                        "an alias is in the list twice, with and without alias/: write it once",
+                    )
+                ],
+            },
+        ),
+    ] = None
+    grants: Annotated[
+        tuple[GrantSpec, ...] | None,
+        Field(
+            strict=False,
+            max_length=MAX_GRANTS,
+            description="Rights of others to use the key, beside its policy. A changed grant is made anew before the old one is revoked.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
     ] = None
     deletion_policy: Annotated[
         DeletionPolicy | None,
@@ -293,6 +462,22 @@ class KMSKeySpec(Model):
             "rotationPeriodInDays needs enableKeyRotation: true",
             ".rotationPeriodInDays",
         ),
+        _only(f"{_SPEC} == 'SYMMETRIC_DEFAULT'", (*_ENCRYPTING, *_DATA_KEYS), "encrypts"),
+        _only(
+            f"{_SPEC} != 'SYMMETRIC_DEFAULT' && {_USAGE} == 'ENCRYPT_DECRYPT'",
+            (*_ENCRYPTING, "GetPublicKey"),
+            "encrypts with a public key",
+        ),
+        _only(f"{_USAGE} == 'SIGN_VERIFY'", ("Sign", "Verify", "GetPublicKey"), "signs"),
+        _only(f"{_USAGE} == 'GENERATE_VERIFY_MAC'", ("GenerateMac", "VerifyMac"), "makes MACs"),
+        _only(f"{_USAGE} == 'KEY_AGREEMENT'", ("DeriveSharedSecret", "GetPublicKey"), "agrees on keys"),
+        cel(
+            f"!has(self.grants) || {_SPEC} == 'SYMMETRIC_DEFAULT' || self.grants.all(g, !has(g.constraints) || "
+            "!(has(g.constraints.encryptionContextEquals) || has(g.constraints.encryptionContextSubset)))",
+            "only SYMMETRIC_DEFAULT keys have an encryption context: remove the constraints encryptionContextEquals and "
+            "encryptionContextSubset",
+            ".grants",
+        ),
     )
 
     @property
@@ -328,6 +513,14 @@ class LastError(Model):
     time: Timestamp
 
 
+class RecordedGrant(Model):
+    """A grant that the operator made, or was about to make when it has no id yet."""
+
+    name: Annotated[str, Field(max_length=256)]
+    grant_id: Annotated[str | None, Field(max_length=128)] = None
+    hash: Annotated[str, Field(max_length=64, description="Of all that the grant says.")]
+
+
 class KMSKeyStatus(Model):
     """What was seen in AWS, and when it was not as declared, why."""
 
@@ -355,6 +548,17 @@ class KMSKeyStatus(Model):
             description="Tag keys that the operator put on the key: it removes no others.",
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
+    ] = ()
+    aliases: Annotated[
+        tuple[str, ...],
+        Field(
+            strict=False,
+            description="Aliases that the operator gave the key: it removes no others.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    grants: Annotated[
+        tuple[RecordedGrant, ...], Field(strict=False, description="Grants that the operator made: it revokes no others.")
     ] = ()
     creation_attempt: CreationAttempt | None = None
     effective_deletion_policy: Annotated[DeletionPolicy | None, Field(strict=False)] = None

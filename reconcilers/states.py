@@ -54,6 +54,19 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """All that a grant says. The two contexts are the pairs of an encryption context, sorted."""
+
+    name: str
+    grantee: str
+    operations: frozenset[str]
+    retiring: str | None = None
+    context_equals: tuple[tuple[str, str], ...] = ()
+    context_subset: tuple[tuple[str, str], ...] = ()
+    source_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedKey:
     """One key as AWS shows it. key_id is the id, arn the whole ARN; dates are aware."""
 
@@ -73,6 +86,10 @@ class ObservedKey:
     tags: Mapping[str, str] | Unobservable
     policy: str | Unobservable | None  # None: not asked for
     rotation: Rotation | Unobservable | None  # None: not asked for, or a key that cannot rotate
+    # Where each alias leads that is this key's or was asked about, as an ARN; one that is missing does not exist. None: not asked for.
+    aliases: Mapping[str, str] | Unobservable | None = None
+    # By id; one that is None is known to be revoked. None: not asked for.
+    grants: Mapping[str, Grant | None] | Unobservable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,18 @@ class Missing:
 
 
 Seen = NotCreated | Candidates | ObservedKey | Missing | Unobservable
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an observation shall read beside what it always reads.
+
+    aliases: whole names to follow, wherever they lead; the aliases of the key are read with them, and not at all if there are none.
+    """
+
+    policy: bool = False
+    aliases: frozenset[str] = frozenset()
+    grants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +178,8 @@ class Problem:
 class Wanted:
     """The key as it shall be, all defaults resolved. None: not managed."""
 
+    account_id: str
+    region: str
     key_spec: str
     key_usage: str
     multi_region: bool
@@ -159,3 +190,5 @@ class Wanted:
     rotation_enabled: bool
     rotation_period_in_days: int | None
     tags: Mapping[str, str]  # the provider's, the object's and the owner tags
+    aliases: frozenset[str] = frozenset()  # whole names
+    grants: tuple[Grant, ...] = ()

@@ -1,8 +1,10 @@
 """From a spec to the key as it shall be: defaults resolved, the provider's tags and the owner tags added."""
 
+from reconcilers.aliases import alias_names
+from reconcilers.grants import wanted_grant
 from reconcilers.ownership import owner_tags
 from reconcilers.resources import DeletionPolicy
-from reconcilers.states import Account, KeyObject, Operator, Wanted
+from reconcilers.states import Account, Asked, KeyObject, Operator, Wanted
 
 ACCOUNT_PLACEHOLDER = "${AWS_ACCOUNT_ID}"
 DEFAULT_WINDOW_IN_DAYS = 30  # KMS's own default and longest window
@@ -13,6 +15,8 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
     """The key that this object asks for in this account."""
     spec = key.spec
     return Wanted(
+        account_id=account.account_id,
+        region=account.region,
         key_spec=spec.resolved_key_spec,
         key_usage=spec.resolved_key_usage,
         multi_region=spec.multi_region is True,
@@ -23,7 +27,15 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
         rotation_enabled=spec.enable_key_rotation is True,
         rotation_period_in_days=spec.rotation_period_in_days,
         tags={**account.default_tags, **(spec.tags or {}), **owner_tags(key, operator.cluster_id)},
+        aliases=alias_names(spec.aliases or ()),
+        grants=tuple(wanted_grant(grant) for grant in spec.grants or ()),
     )
+
+
+def asked(key: KeyObject) -> Asked:
+    """What has to be read of this object's key: nothing that the object does not manage and never did."""
+    names = alias_names((*(key.spec.aliases or ()), *key.status.aliases))
+    return Asked(policy=key.spec.key_policy is not None, aliases=names, grants=bool(key.spec.grants or key.status.grants))
 
 
 def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:

@@ -10,6 +10,7 @@ from aws.credentials import Access
 from aws.earlier import DENIED_SECONDS, EarlierKeys
 from aws.errors import RetryableError
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
+from reconcilers.states import Asked
 from tests.aws.test_search import DENIED, Account, arn
 
 OURS = {CLUSTER_TAG: "cluster", OWNER_TAG: "shop/orders", UID_TAG: "old"}
@@ -25,7 +26,7 @@ class Indexed(Account):
 
 
 async def of(account: Account, earlier: EarlierKeys, owner: str = "shop/orders") -> list[str]:
-    return [key.key_id for key in await earlier.of(await account.connection(), owner, policy=False)]
+    return [key.key_id for key in await earlier.of(await account.connection(), owner, Asked())]
 
 
 async def test_the_index_is_read_once_and_costs_a_new_name_no_call() -> None:
@@ -57,6 +58,13 @@ async def test_without_the_right_to_list_keys_the_index_alone_counts() -> None:
     assert await of(account, earlier) == ["mine"]
 
 
+@pytest.mark.parametrize("code", [DENIED, "InternalServiceException"])
+async def test_without_the_index_the_list_of_keys_will_do(code: str) -> None:
+    account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
+    account.refused = {"GetResources": code}
+    assert await of(account, earlier) == ["mine"]
+
+
 async def test_keys_that_are_gone_replicas_and_awss_own_are_left_out() -> None:
     account, earlier = Indexed(mine=OURS, replica=OURS, aws=OURS), EarlierKeys("cluster")
     account.index = ["gone", "mine", "replica", "aws"]
@@ -66,7 +74,7 @@ async def test_keys_that_are_gone_replicas_and_awss_own_are_left_out() -> None:
 @pytest.mark.virtual_time
 async def test_without_the_permission_nothing_comes_back_until_it_is_given() -> None:
     account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
-    account.index, account.refused = ["mine"], {"GetResources": DENIED}
+    account.index, account.refused = ["mine"], {"GetResources": DENIED, "ListKeys": DENIED}
     assert await of(account, earlier) == []
     account.refused = {}
     assert await of(account, earlier) == []

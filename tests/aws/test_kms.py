@@ -30,7 +30,7 @@ from reconcilers.actions import (
 from reconcilers.after import after
 from reconcilers.reasons import Reason
 from reconcilers.resources import CreationAttempt
-from reconcilers.states import Missing, ObservedKey, Rotation, Unobservable
+from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Unobservable
 from tests.aws.worlds import Answer, FakeAws, refusal, terms
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234"
@@ -46,6 +46,7 @@ CREATE = CreateKey(
     bypass_policy_lockout_safety_check=False,
     tags=TAGS,
 )
+EVERYTHING = Asked(policy=True, aliases=frozenset({"alias/nobodys"}), grants=True)
 METADATA = {
     "AWSAccountId": "111122223333",
     "KeyId": "1234",
@@ -57,7 +58,7 @@ METADATA = {
 
 
 async def observed(connection: Connection, key: str) -> ObservedKey:
-    seen = await observe_key(connection, key, policy=True)
+    seen = await observe_key(connection, key, EVERYTHING)
     assert isinstance(seen, ObservedKey)
     return seen
 
@@ -86,16 +87,16 @@ async def test_a_multi_region_key_is_seen_as_one(connection: Connection) -> None
     assert (await observed(connection, made.arn)).multi_region
 
 
-async def test_the_policy_is_read_on_request_only(connection: Connection) -> None:
+async def test_policy_aliases_and_grants_are_read_on_request_only(connection: Connection) -> None:
     made = await create_key(connection, CREATE)
-    seen = await observe_key(connection, made.arn, policy=False)
+    seen = await observe_key(connection, made.arn, Asked())
     assert isinstance(seen, ObservedKey)
-    assert seen.policy is None
+    assert (seen.policy, seen.aliases, seen.grants) == (None, None, None)
 
 
 async def test_a_key_that_was_never_made_is_missing(connection: Connection) -> None:
     nobody = str(uuid.uuid4())
-    assert await observe_key(connection, nobody, policy=True) == Missing(nobody)
+    assert await observe_key(connection, nobody, Asked(policy=True)) == Missing(nobody)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,8 @@ async def scripted(answers: dict[str, Answer | dict[str, Any] | Exception]) -> t
         "ListResourceTags": {"Tags": [{"TagKey": "team", "TagValue": "a"}]},
         "GetKeyPolicy": {"Policy": POLICY},
         "GetKeyRotationStatus": {"KeyRotationEnabled": True, "RotationPeriodInDays": 90},
+        "ListGrants": {"Grants": []},
+        "ListAliases": {"Aliases": [{"AliasName": "alias/nobodys"}]},
     }
     every = {name: answer if callable(answer) else always(answer) for name, answer in (usual | answers).items()}
     aws = FakeAws(every)
@@ -177,11 +180,13 @@ DENIED = refusal("AccessDeniedException", "User: arn:aws:iam::111122223333:user/
         ("ListResourceTags", "tags", "kms:ListResourceTags"),
         ("GetKeyPolicy", "policy", "kms:GetKeyPolicy"),
         ("GetKeyRotationStatus", "rotation", "kms:GetKeyRotationStatus"),
+        ("ListAliases", "aliases", "kms:ListAliases"),
+        ("ListGrants", "grants", "kms:ListGrants"),
     ],
 )
 async def test_what_may_not_be_read_is_unobservable_and_the_rest_is_observed(operation: str, field: str, permission: str) -> None:
     seen = await observed((await scripted({operation: DENIED}))[0], ARN)
-    unreadable = [name for name in ("tags", "policy", "rotation") if isinstance(getattr(seen, name), Unobservable)]
+    unreadable = [name for name in ("tags", "policy", "rotation", "aliases", "grants") if isinstance(getattr(seen, name), Unobservable)]
     hidden = getattr(seen, field)
     assert unreadable == [field]
     assert hidden.reason is Reason.ACCESS_DENIED
@@ -191,7 +196,7 @@ async def test_what_may_not_be_read_is_unobservable_and_the_rest_is_observed(ope
 
 async def test_a_denied_describe_key_is_no_missing_key() -> None:
     with pytest.raises(BlockedError):
-        await observe_key((await scripted({"DescribeKey": DENIED}))[0], ARN, policy=True)
+        await observe_key((await scripted({"DescribeKey": DENIED}))[0], ARN, Asked(policy=True))
 
 
 async def test_rotation_that_kms_does_not_support_is_off() -> None:
@@ -209,13 +214,15 @@ async def test_a_replica_is_not_asked_for_its_rotation() -> None:
 async def test_a_key_that_kms_forgets_between_two_reads_is_looked_at_again_later() -> None:
     connection, _ = await scripted({"ListResourceTags": refusal("NotFoundException")})
     with pytest.raises(RetryableError, match="NotFoundException"):
-        await observe_key(connection, ARN, policy=True)
+        await observe_key(connection, ARN, Asked(policy=True))
 
 
-@pytest.mark.parametrize("operation", ["DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus"])
+@pytest.mark.parametrize(
+    "operation", ["DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases", "ListGrants"]
+)
 async def test_garbage_is_no_observation(operation: str) -> None:
     with pytest.raises(RetryableError):
-        await observe_key((await scripted({operation: {}}))[0], ARN, policy=True)
+        await observe_key((await scripted({operation: {}}))[0], ARN, EVERYTHING)
 
 
 @pytest.mark.parametrize("garbage", [{}, {"KeyMetadata": {}}, {"KeyMetadata": {**METADATA, "CreationDate": "today"}}])

@@ -14,7 +14,7 @@ from aws.errors import BlockedError, RetryableError
 from aws.kms import create_key
 from aws.search import SETTLE_SECONDS, Search
 from reconcilers.names import CLUSTER_TAG, UID_TAG
-from reconcilers.states import Candidates
+from reconcilers.states import Asked, Candidates
 from tests.aws.test_kms import CREATE
 from tests.aws.worlds import FakeAws, refusal, terms
 
@@ -91,7 +91,7 @@ def names(found: Candidates) -> tuple[str, ...]:
 
 
 async def find(account: Account, finder: Search | None = None, *, thorough: bool = False, uid: str = "uid") -> Candidates:
-    return await (finder or Search()).find_owned(await account.connection(), "cluster", uid, thorough=thorough, policy=False)
+    return await (finder or Search()).find_owned(await account.connection(), "cluster", uid, thorough=thorough, asked=Asked())
 
 
 async def test_the_tag_index_is_asked_first_and_believed_after_a_look_at_the_tags() -> None:
@@ -195,7 +195,7 @@ async def test_the_emulator_finds_by_tag_and_by_scan(connection: Connection) -> 
     made = await create_key(connection, replace(CREATE, tags={CLUSTER_TAG: "cluster", UID_TAG: uid}))
     await create_key(connection, replace(CREATE, tags={CLUSTER_TAG: "cluster", UID_TAG: "someone else"}))
     for thorough in (False, True):
-        found = await Search().find_owned(connection, "cluster", uid, thorough=thorough, policy=True)
+        found = await Search().find_owned(connection, "cluster", uid, thorough=thorough, asked=Asked(policy=True))
         assert [key.arn for key in found.keys] == [made.arn]
         assert found.thorough is thorough
         assert isinstance(found.keys[0].policy, str)

@@ -27,4 +27,5 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     kinds = "kmskeys,awsproviders"
     for leftover in cluster.kubectl("get", kinds, "-n", name, "-o", "name").split():
         cluster.kubectl("patch", leftover, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-    cluster.kubectl("delete", kinds, "--all", "-n", name, "--timeout=30s")
+    for kind in kinds.split(","):  # keys first: an operator that still runs would want their provider
+        cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=30s")

@@ -13,7 +13,7 @@ import structlog
 from click.testing import CliRunner, Result
 
 import controller
-from controller import cli
+from controller import cli, flags
 from controller.objects import Ref
 from controller.settings import Address, Settings
 from reconcilers import crds
@@ -208,7 +208,7 @@ def test_help_shows_each_flag_and_its_variable() -> None:
 
 
 def test_the_deletion_policies_are_those_of_the_api() -> None:
-    assert list(cli.DELETION_POLICIES) == [policy.value for policy in DeletionPolicy]
+    assert list(flags.DELETION_POLICIES) == [policy.value for policy in DeletionPolicy]
 
 
 def test_crds_prints_the_definitions() -> None:

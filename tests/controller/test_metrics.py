@@ -31,6 +31,7 @@ CONTRACT = [
     ("aws_quota_wait_seconds", "histogram", ("operation",)),
     ("resource_condition", "gauge", ("kind", "type", "status", "reason")),
     ("create_intents_unresolved", "gauge", ()),
+    ("orphan_keys", "gauge", ()),
     ("kubernetes_events_dropped_total", "counter", ()),
     ("event_loop_lag_seconds", "histogram", ()),
 ]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from reconcilers.reasons import Reason
-from reconcilers.resources import CreationAttempt, DeletionPolicy, KMSKeySpec, KMSKeyStatus
-from reconcilers.states import Account, KeyObject, ObservedKey, Operator, Rotation, Unobservable
+from reconcilers.resources import CreationAttempt, DeletionPolicy, KMSKeySpec, KMSKeyStatus, RecordedGrant
+from reconcilers.states import Account, Grant, KeyObject, ObservedKey, Operator, Rotation, Unobservable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -69,6 +69,8 @@ def observed(
     tags: Mapping[str, str] | Unobservable | None = None,
     policy: str | Unobservable | None = None,
     rotation: Rotation | Unobservable | None = NO_ROTATION,
+    aliases: Mapping[str, str] | Unobservable | None = None,
+    grants: Mapping[str, Grant | None] | Unobservable | None = None,
 ) -> ObservedKey:
     """A symmetric key that carries the owner tags of shop/orders, and `tags` beside them; Unobservable tags replace both."""
     pending = state in {"PendingDeletion", "PendingReplicaDeletion"}
@@ -89,7 +91,14 @@ def observed(
         tags=tags if isinstance(tags, Unobservable) else {**OWNER_TAGS, **(tags or {})},
         policy=policy,
         rotation=rotation,
+        aliases=aliases,
+        grants=grants,
     )
+
+
+def leading(*aliases: str, key_id: str = KEY_ID) -> dict[str, str]:
+    """Aliases that lead to the key."""
+    return dict.fromkeys(aliases, arn(key_id))
 
 
 def foreign(state: str = "Enabled", owner: Mapping[str, str] | None = None) -> ObservedKey:
@@ -114,7 +123,13 @@ def operator(
     return Operator(CLUSTER, default_deletion_policy, timedelta(minutes=5), allow_policy_lockout_bypass)
 
 
-def remembered(*, managed_tag_keys: tuple[str, ...] = (), creation_date: datetime | None = LONG_AGO) -> KMSKeyStatus:
+def remembered(
+    *,
+    managed_tag_keys: tuple[str, ...] = (),
+    aliases: tuple[str, ...] = (),
+    grants: tuple[RecordedGrant, ...] = (),
+    creation_date: datetime | None = LONG_AGO,
+) -> KMSKeyStatus:
     """The status of an object whose key was seen before."""
     return KMSKeyStatus(
         key_id=KEY_ID,
@@ -123,6 +138,8 @@ def remembered(*, managed_tag_keys: tuple[str, ...] = (), creation_date: datetim
         region=REGION,
         creation_date=creation_date,
         managed_tag_keys=managed_tag_keys,
+        aliases=aliases,
+        grants=grants,
     )
 
 

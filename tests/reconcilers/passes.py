@@ -12,7 +12,10 @@ from reconcilers.actions import (
     Action,
     AddFinalizer,
     CancelKeyDeletion,
+    CreateAlias,
+    CreateGrant,
     CreateKey,
+    DeleteAlias,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -22,12 +25,15 @@ from reconcilers.actions import (
     PutKeyPolicy,
     RecordKey,
     RemoveFinalizer,
+    RevokeGrant,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
     UpdateKeyDescription,
 )
 from reconcilers.after import after
+from reconcilers.aliases import on_key, targets
+from reconcilers.grants import digest
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.resources import KMSKeyStatus
@@ -50,6 +56,10 @@ ACCEPTED: dict[type[KeyAction], frozenset[str]] = {
     UntagResource: frozenset(STATES) - _UNSETTLED - _PENDING,
     EnableKeyRotation: frozenset({"Enabled"}),
     DisableKeyRotation: frozenset({"Enabled"}),
+    CreateAlias: frozenset(STATES) - _UNSETTLED - _PENDING,
+    DeleteAlias: frozenset(STATES) - _UNSETTLED,
+    CreateGrant: frozenset({"Enabled", "Unavailable"}),
+    RevokeGrant: frozenset(STATES) - _UNSETTLED,
     ScheduleKeyDeletion: frozenset(STATES) - _UNSETTLED - _PENDING,
 }
 
@@ -121,8 +131,15 @@ def report(world: World, status: KMSKeyStatus) -> World:
 def _changed(seen: Seen, action: KeyAction) -> ObservedKey:
     assert isinstance(seen, ObservedKey), f"{action} needs a key, and there is {seen}"
     assert action.key == seen.arn
+    assert not isinstance(action, CreateAlias) or action.alias not in targets(seen), f"{action} of an alias that there is already"
+    assert not isinstance(action, DeleteAlias) or action.alias in on_key(seen), f"{action} of another key's alias"
     assert seen.state in ACCEPTED[type(action)], f"KMS refuses {action} for a key that is {seen.state}"
-    return after(seen, action, {})
+    return after(seen, action, _answer(action))
+
+
+def _answer(action: KeyAction) -> dict[str, str]:
+    """KMS makes one grant of a name for all that say the same: here its id follows from both."""
+    return {"GrantId": f"{action.grant.name}.{digest(action.grant)[:8]}"} if isinstance(action, CreateGrant) else {}
 
 
 def _made(create: CreateKey) -> ObservedKey:
@@ -135,6 +152,8 @@ def _made(create: CreateKey) -> ObservedKey:
         description=create.description,
         policy=create.policy,
         tags=create.tags,
+        aliases={},
+        grants={},
         creation_date=create.attempt.time,
     )
 

@@ -4,7 +4,10 @@ from reconcilers.actions import (
     Action,
     AddFinalizer,
     CancelKeyDeletion,
+    CreateAlias,
+    CreateGrant,
     CreateKey,
+    DeleteAlias,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -12,12 +15,14 @@ from reconcilers.actions import (
     PutKeyPolicy,
     RecordKey,
     RemoveFinalizer,
+    RevokeGrant,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
     UpdateKeyDescription,
 )
 from reconcilers.resources import CreationAttempt
+from reconcilers.states import Grant
 from tests.reconcilers.builders import KEY_ID, NOW, UID, arn, observed
 
 KEY = arn()
@@ -46,6 +51,10 @@ TOLD: list[tuple[Action, str]] = [
     (EnableKeyRotation(KEY, None), "enable automatic rotation"),
     (EnableKeyRotation(KEY, 90), "enable automatic rotation every 90 days"),
     (DisableKeyRotation(KEY), "disable automatic rotation"),
+    (CreateAlias(KEY, "alias/orders"), "create alias/orders"),
+    (DeleteAlias(KEY, "alias/orders"), "delete alias/orders"),
+    (CreateGrant(KEY, Grant("reader", "secret", frozenset({"secret"}))), "create the grant reader"),
+    (RevokeGrant(KEY, "0123456789abcdef", "reader"), "revoke the grant reader (01234567)"),
     (DisableKey(KEY), "disable the key"),
     (ScheduleKeyDeletion(KEY, 7), "schedule the key's deletion in 7 days"),
 ]

@@ -5,22 +5,27 @@ import pytest
 
 from reconcilers.actions import (
     CancelKeyDeletion,
+    CreateAlias,
+    CreateGrant,
+    DeleteAlias,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
     EnableKeyRotation,
     KeyAction,
     PutKeyPolicy,
+    RevokeGrant,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
     UpdateKeyDescription,
 )
 from reconcilers.after import after
-from reconcilers.states import ObservedKey, Rotation
-from tests.reconcilers.builders import NO_ROTATION, NOW, arn, observed
+from reconcilers.states import Grant, ObservedKey, Rotation
+from tests.reconcilers.builders import DENIED, NO_ROTATION, NOW, arn, leading, observed
 
 KEY = arn()
+GRANT = Grant("reader", "arn:aws:iam::123456789012:role/reader", frozenset({"Decrypt"}))
 SOME_DAY = NOW + timedelta(days=30)
 
 
@@ -39,10 +44,20 @@ SOME_DAY = NOW + timedelta(days=30)
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 90))),
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, 365), observed(rotation=Rotation(True, 365))),
         (observed(rotation=Rotation(True, 90)), DisableKeyRotation(KEY), observed(rotation=NO_ROTATION)),
+        (observed(), CreateAlias(KEY, "alias/a"), observed(aliases=leading("alias/a"))),
+        (observed(aliases=leading("alias/a")), CreateAlias(KEY, "alias/b"), observed(aliases=leading("alias/a", "alias/b"))),
+        (observed(aliases=leading("alias/a", "alias/b")), DeleteAlias(KEY, "alias/a"), observed(aliases=leading("alias/b"))),
+        (observed(), CreateGrant(KEY, GRANT), observed(grants={"reader": GRANT})),
+        (observed(grants={"id-1": GRANT}), RevokeGrant(KEY, "id-1", "reader"), observed(grants={"id-1": None})),
+        (observed(grants=DENIED), RevokeGrant(KEY, "id-1", "reader"), observed(grants={"id-1": None})),
     ],
 )
 def test_an_action_is_seen_in_the_key(before: ObservedKey, action: KeyAction, now: ObservedKey) -> None:
     assert after(before, action, {}) == now
+
+
+def test_a_grant_has_the_id_of_the_answer() -> None:
+    assert after(observed(grants={}), CreateGrant(KEY, GRANT), {"GrantId": "id-1"}).grants == {"id-1": GRANT}
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def told(status: AWSProviderStatus) -> dict[str, tuple[str, str]]:
 
 def test_credentials_that_work_make_a_provider_ready() -> None:
     made = plan_awsprovider(3, AWSProviderStatus(), WHO, NOW)
-    assert made.look_again is None
+    assert made.look_again == timedelta(seconds=30)
     assert told(made.status) == {"Ready": ("True", Reason.AUTHENTICATION_SUCCEEDED)}
     assert (made.status.ready, made.status.account_id, made.status.caller_identity) == (True, ACCOUNT_ID, WHO.arn)
     assert (made.status.observed_generation, made.status.last_authentication_time) == (3, NOW)
@@ -94,7 +94,7 @@ def test_credentials_that_work_make_a_provider_ready() -> None:
 def test_credentials_that_do_not_are_tried_again_within_a_minute() -> None:
     before = plan_awsprovider(1, AWSProviderStatus(), WHO, NOW).status
     made = plan_awsprovider(1, before, REFUSED, LATER)
-    assert made.look_again == timedelta(minutes=1)
+    assert made.look_again == timedelta(seconds=30)
     assert told(made.status) == {
         "Ready": ("False", Reason.CREDENTIALS_INVALID),
         "Stalled": ("True", Reason.CREDENTIALS_INVALID),

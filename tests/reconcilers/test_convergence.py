@@ -1,5 +1,6 @@
 """What holds for every spec, every key and every moment at which a pass may die: the laws of the planner, as properties."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,11 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcilers.actions import Action, CreateKey, KeyAction, RecordKey, RemoveFinalizer, TagResource, UntagResource
+from reconcilers.actions import (
+    Action,
+    CreateAlias,
+    CreateGrant,
+    CreateKey,
+    DeleteAlias,
+    KeyAction,
+    RecordKey,
+    RemoveFinalizer,
+    RevokeGrant,
+    TagResource,
+    UntagResource,
+)
+from reconcilers.aliases import alias_names, on_key, to_free
 from reconcilers.conditions import find
+from reconcilers.grants import digest, wanted_grant
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, OWNER_TAGS, UID_TAG
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
-from reconcilers.states import Account, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Rotation, Seen, Unobservable
+from reconcilers.resources import DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus, RecordedGrant
+from reconcilers.states import (
+    Account,
+    Candidates,
+    Grant,
+    KeyObject,
+    Missing,
+    NotCreated,
+    ObservedKey,
+    Rotation,
+    Seen,
+    Unobservable,
+)
 from tests.reconcilers.builders import (
     DENIED,
     NO_ROTATION,
@@ -19,9 +45,11 @@ from tests.reconcilers.builders import (
     OTHER_KEY_ID,
     STATES,
     account,
+    arn,
     attempted,
     foreign,
     key,
+    leading,
     observed,
     operator,
     remembered,
@@ -36,12 +64,21 @@ AROUND = Around(account({"team": "shop"}), operator(), NOW)
 HELD_UP = {"Creating", "Updating", "PendingImport", "Unavailable"}
 GONE = {"PendingDeletion", "PendingReplicaDeletion"}
 
+READER_ROLE = "arn:aws:iam::123456789012:role/reader"
 POLICIES = [
     '{"Statement": {"Effect": "Allow", "Principal": {"AWS": "${AWS_ACCOUNT_ID}"}, "Action": "kms:*", "Resource": "*"}}',
     '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "kms:Sign", "Resource": "*"}}',
 ]
+GRANTS = [
+    GrantSpec(name="reader", grantee_role_arn=READER_ROLE, operations=("Decrypt",)),
+    GrantSpec(name="reader", grantee_role_arn=READER_ROLE, operations=("Decrypt", "Encrypt")),
+    GrantSpec(name="writer", grantee_principal=READER_ROLE, operations=("Encrypt",)),
+]
+grants = st.lists(st.sampled_from(GRANTS), unique_by=lambda grant: grant.name).map(tuple)
 tag_maps = st.dictionaries(st.sampled_from(["team", "env", "cost", "old"]), st.sampled_from(["a", "b"]))
 texts = st.sampled_from(["", "one", "two"])
+names = st.sampled_from(["a", "b", "alias/c", "aws"])
+possible = st.sampled_from(["alias/a", "alias/b", "alias/c", "alias/theirs"])
 pauses = st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds))
 
 
@@ -56,12 +93,20 @@ def specs(draw: st.DrawFn) -> KMSKeySpec:
         rotation_period_in_days=draw(st.none() | st.sampled_from([90, 365])) if rotation else None,
         key_policy=draw(st.none() | st.sampled_from(POLICIES)),
         tags=draw(st.none() | tag_maps),
+        aliases=draw(st.none() | st.lists(names, unique=True).map(tuple)),
+        grants=draw(st.none() | grants),
         deletion_policy=draw(st.none() | st.sampled_from(DeletionPolicy)),
         pending_window_in_days=draw(st.none() | st.sampled_from([7, 30])),
     )
 
 
 rotations = st.builds(Rotation, st.just(True), st.sampled_from([None, 90, 365])) | st.just(NO_ROTATION)
+our_aliases = st.sets(possible).map(lambda found: leading(*sorted(found)))
+aliases = st.dictionaries(possible, st.sampled_from([arn(), arn(OTHER_KEY_ID)]))
+# What an id means never changes; three of these are gone, or not shown yet.
+MADE = {f"id-{number}": grant for number, grant in enumerate(GRANTS * 2)}
+THERE = {"id-x": Grant("theirs", "x", frozenset({"Sign"}))} | {f"id-{number}": wanted_grant(grant) for number, grant in enumerate(GRANTS)}
+found_grants = st.sets(st.sampled_from(sorted(THERE))).map(lambda ids: {grant_id: THERE[grant_id] for grant_id in sorted(ids)})
 our_keys = st.builds(
     observed,
     st.sampled_from(STATES),
@@ -69,6 +114,8 @@ our_keys = st.builds(
     tags=tag_maps,
     policy=st.sampled_from(POLICIES),
     rotation=rotations,
+    aliases=our_aliases,
+    grants=found_grants,
 )
 half_seen_keys = st.builds(
     observed,
@@ -76,8 +123,26 @@ half_seen_keys = st.builds(
     tags=tag_maps | st.just(DENIED),
     policy=st.sampled_from(POLICIES) | st.just(DENIED),
     rotation=rotations | st.just(DENIED),
+    aliases=aliases | st.just(DENIED),
+    grants=found_grants | st.just(DENIED),
 )
-statuses = st.sets(st.sampled_from(["old", "env", "gone"])).map(lambda keys: remembered(managed_tag_keys=tuple(sorted(keys))))
+
+
+def record(grant: GrantSpec, grant_id: str | None) -> RecordedGrant:
+    return RecordedGrant(name=grant.name, grant_id=grant_id, hash=digest(wanted_grant(grant)))
+
+
+recorded_grants = st.builds(
+    lambda ids, asked: tuple(record(MADE[grant_id], grant_id) for grant_id in sorted(ids)) + tuple(record(grant, None) for grant in asked),
+    st.sets(st.sampled_from(sorted(MADE))),
+    grants,
+)
+statuses = st.builds(
+    lambda tags, aliases, made: remembered(managed_tag_keys=tuple(sorted(tags)), aliases=tuple(sorted(aliases)), grants=made),
+    st.sets(st.sampled_from(["old", "env", "gone"])),
+    st.sets(possible),
+    recorded_grants,
+)
 objects = st.builds(key, specs(), statuses)
 attempts = st.integers(0, 600).map(lambda seconds: attempted(timedelta(seconds=seconds)))
 unsettled_objects = st.builds(key, specs(), statuses | attempts)
@@ -120,6 +185,8 @@ def test_dying_between_any_two_steps_leads_to_the_same_end(wish: KeyObject, foun
         again = settle(dead, AROUND)
         assert again.seen == end.seen
         assert again.key.status.managed_tag_keys == end.key.status.managed_tag_keys
+        assert again.key.status.aliases == end.key.status.aliases
+        assert again.key.status.grants == end.key.status.grants
 
 
 @given(specs(), st.sampled_from(DeletionPolicy), our_keys)
@@ -182,6 +249,44 @@ def test_a_tag_of_ours_is_forgotten_only_when_it_is_off_the_key(wish: KeyObject,
     assert isinstance(found.tags, Unobservable) or not forgotten & set(found.tags)
 
 
+@given(objects, half_seen_keys, st.booleans())
+def test_only_aliases_of_ours_are_deleted_and_only_from_our_key(wish: KeyObject, found: ObservedKey, deleting: bool) -> None:
+    actions = AROUND.plan(World(replace(wish, deleting=deleting), found)).actions
+    deleted = {action.alias for action in actions if isinstance(action, DeleteAlias)}
+    assert deleted <= on_key(found)
+    assert deleted <= {*wish.status.aliases, *(alias_names(wish.spec.aliases or ()) if deleting else ())}
+
+
+@given(objects, half_seen_keys)
+def test_an_alias_is_made_only_when_the_status_remembers_it(wish: KeyObject, found: ObservedKey) -> None:
+    plan = AROUND.plan(World(wish, found))
+    made = {action.alias for action in plan.actions if isinstance(action, CreateAlias)}
+    assert made <= set(plan.status.aliases)
+    assert plan.write_ahead or made <= set(wish.status.aliases)
+
+
+@given(objects, half_seen_keys, st.booleans())
+def test_only_grants_that_the_status_remembers_are_revoked(wish: KeyObject, found: ObservedKey, deleting: bool) -> None:
+    actions = AROUND.plan(World(replace(wish, deleting=deleting), found)).actions
+    remembered_ids = {record.grant_id for record in wish.status.grants}
+    remembered_words = {(record.name, record.hash) for record in wish.status.grants if record.grant_id is None}
+    for action in actions:
+        if isinstance(action, RevokeGrant) and action.grant_id not in remembered_ids:
+            there = found.grants[action.grant_id] if isinstance(found.grants, Mapping) else None
+            assert there is not None
+            assert (there.name, digest(there)) in remembered_words
+
+
+@given(objects, half_seen_keys)
+def test_a_grant_is_made_only_when_the_status_remembers_it_and_before_any_is_revoked(wish: KeyObject, found: ObservedKey) -> None:
+    plan = AROUND.plan(World(wish, found))
+    made = {(action.grant.name, digest(action.grant)) for action in plan.actions if isinstance(action, CreateGrant)}
+    assert made <= {(record.name, record.hash) for record in plan.status.grants if record.grant_id is None}
+    assert plan.write_ahead or not made or {*plan.status.grants} == {*wish.status.grants}
+    order = [type(action) for action in plan.actions if isinstance(action, CreateGrant | RevokeGrant)]
+    assert order == sorted(order, key=lambda kind: kind is RevokeGrant)
+
+
 @given(unsettled_objects, everything_seen, st.booleans())
 def test_kms_refuses_nothing_that_is_planned(wish: KeyObject, seen: Seen, deleting: bool) -> None:
     world = World(replace(wish, deleting=deleting), seen)
@@ -217,6 +322,8 @@ def nothing_is_left(wish: KeyObject, seen: Seen) -> bool:
     if isinstance(seen, Candidates):
         return not seen.keys and seen.thorough
     if not isinstance(seen, ObservedKey) or isinstance(seen.tags, Unobservable) or seen.tags[UID_TAG] != wish.uid:
+        return False
+    if policy is not DeletionPolicy.DISABLE_KEY and (isinstance(seen.aliases, Unobservable) or to_free(wish, seen)):
         return False
     return seen.state in GONE or (policy is DeletionPolicy.DISABLE_KEY and seen.state not in {"Enabled", "Creating", "Updating"})
 

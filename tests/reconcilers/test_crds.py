@@ -125,6 +125,7 @@ def test_conditions_are_merged_by_type_and_managed_tags_are_a_set() -> None:
     status = schema("KMSKey")["properties"]["status"]["properties"]
     assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
     assert status["managedTagKeys"]["x-kubernetes-list-type"] == "set"
+    assert status["aliases"]["x-kubernetes-list-type"] == "set"
     assert list(status) == [field.alias for field in KMSKeyStatus.model_fields.values()]
 
 

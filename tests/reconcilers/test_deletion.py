@@ -3,13 +3,33 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
+from reconcilers.actions import (
+    Action,
+    DeleteAlias,
+    DisableKey,
+    Plan,
+    RecordKey,
+    RemoveFinalizer,
+    RevokeGrant,
+    ScheduleKeyDeletion,
+)
 from reconcilers.conditions import find
 from reconcilers.deletion import LET_GO, plan_deletion, plan_deletion_unseen
 from reconcilers.failures import plan_after
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
-from reconcilers.states import Account, Candidates, Failure, FailureKind, KeyObject, Missing, NotCreated, Seen, Unobservable
+from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus, RecordedGrant
+from reconcilers.states import (
+    Account,
+    Candidates,
+    Failure,
+    FailureKind,
+    Grant,
+    KeyObject,
+    Missing,
+    NotCreated,
+    Seen,
+    Unobservable,
+)
 from tests.reconcilers.builders import (
     DENIED,
     KEY_ID,
@@ -21,6 +41,7 @@ from tests.reconcilers.builders import (
     attempted,
     foreign,
     key,
+    leading,
     observed,
     operator,
     remembered,
@@ -111,6 +132,34 @@ def test_retain_lets_go_without_aws_and_without_a_provider(seen: Seen, where: Ac
     assert types(unseen) == GO
 
 
+@pytest.mark.parametrize("policy", [SCHEDULE, DELETE, FORCE])
+@pytest.mark.parametrize(("state", "then"), [("Enabled", [ScheduleKeyDeletion]), ("PendingDeletion", []), ("Disabled", [ScheduleKeyDeletion])])
+def test_aliases_are_freed_before_the_key_goes(policy: DeletionPolicy, state: str, then: list[type[Action]]) -> None:
+    wish = dying(policy, remembered(aliases=("alias/a", "alias/b", "alias/moved")))
+    seen = observed(state, aliases=leading("alias/a", "alias/b", "alias/theirs") | leading("alias/moved", key_id=OTHER_KEY_ID))
+    made = plan(wish, seen)
+    assert made.actions[:2] == (DeleteAlias(arn(), "alias/a"), DeleteAlias(arn(), "alias/b"))
+    assert types(made)[2:] == then
+
+
+def test_a_key_that_is_only_disabled_keeps_its_aliases() -> None:
+    wish = dying(DISABLE, remembered(aliases=("alias/a",)))
+    assert types(plan(wish, observed(aliases=leading("alias/a")))) == [DisableKey]
+    assert types(plan(wish, observed("Disabled", aliases=leading("alias/a")))) == GO
+
+
+@pytest.mark.parametrize("policy", DeletionPolicy)
+@pytest.mark.parametrize("there", [DENIED, {}, {"id-1": Grant("reader", "x", frozenset({"Decrypt"}))}])
+def test_only_force_revokes_our_grants_and_needs_no_list_for_it(policy: DeletionPolicy, there: Unobservable | dict[str, Grant]) -> None:
+    wish = dying(policy, remembered(grants=(RecordedGrant(name="reader", hash="x", grant_id="id-1"),)))
+    made = plan(wish, observed(grants=there))
+    revoked = [action for action in made.actions if isinstance(action, RevokeGrant)]
+    assert revoked == ([RevokeGrant(arn(), "id-1", "reader")] if policy is FORCE else [])
+    assert not revoked or types(made)[-1] is ScheduleKeyDeletion
+    again = plan(wish, observed("PendingDeletion", grants={"id-1": None}))
+    assert types(again) == GO
+
+
 def test_without_our_finalizer_there_is_nothing_to_do() -> None:
     wish = replace(dying(), finalizers=("somebody/else",))
     assert plan(wish, observed()) == Plan((), wish.status)
@@ -140,6 +189,13 @@ def test_what_stands_in_the_way_is_told_with_the_way_out(
     assert (made.actions, made.look_again, reason) == ((), 5 * MINUTE, Reason.DELETION_BLOCKED)
     assert cause in message
     assert message.endswith(LET_GO)
+
+
+@pytest.mark.parametrize("state", ["Enabled", "PendingDeletion"])
+def test_aliases_that_cannot_be_seen_keep_the_object(state: str) -> None:
+    reason, words = told(plan(dying(FORCE, remembered(aliases=("alias/a",))), observed(state, aliases=DENIED)))
+    assert reason == Reason.DELETION_BLOCKED
+    assert DENIED.message in words
 
 
 @pytest.mark.parametrize("where", [account(account_id="999999999999"), ABROAD])

@@ -36,6 +36,7 @@ def failure(kind: FailureKind, code: str, operation: str = "DescribeKey", messag
         (failure(WAIT, "InvalidClientTokenId"), Reason.AUTHENTICATION_FAILED, True, "valid credentials"),
         (failure(WAIT, "LimitExceededException", "CreateKey"), Reason.LIMIT_EXCEEDED, True, "higher quota"),
         (failure(WAIT, "MalformedPolicyDocumentException"), Reason.POLICY_PRINCIPAL_NOT_FOUND, True, "misspelt"),
+        (failure(WAIT, "AlreadyExistsException", "CreateAlias"), Reason.ALIAS_CONFLICT, True, "remove it from spec.aliases"),
         (failure(STALLED, "MalformedPolicyDocumentException"), Reason.POLICY_REJECTED, True, "Correct spec.keyPolicy"),
         (failure(STALLED, "UnsupportedOperationException", "CreateKey"), Reason.UNSUPPORTED_KEY_SPEC, True, "in this region"),
         (failure(STALLED, "UnsupportedOperationException", "PutKeyPolicy"), Reason.REJECTED_BY_AWS, True, "Correct the spec"),

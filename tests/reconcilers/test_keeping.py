@@ -6,21 +6,23 @@ from typing import Literal
 
 import pytest
 
-from reconcilers.actions import AddFinalizer, CancelKeyDeletion, Plan, TagResource, UpdateKeyDescription
+from reconcilers.actions import AddFinalizer, CancelKeyDeletion, CreateAlias, Plan, TagResource, UpdateKeyDescription
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.reasons import Reason
-from reconcilers.resources import Condition, DeletionPolicy, KMSKeySpec, KMSKeyStatus
+from reconcilers.resources import Condition, DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus
 from reconcilers.states import KeyObject, ObservedKey
 from tests.reconcilers.builders import (
     ACCOUNT_ID,
     DENIED,
     KEY_ID,
     NOW,
+    OTHER_KEY_ID,
     UID,
     account,
     arn,
     foreign,
     key,
+    leading,
     observed,
     operator,
     remembered,
@@ -44,6 +46,33 @@ class TestKeeping:
         assert (made.status.key_id, made.status.key_arn, made.status.account_id) == (KEY_ID, arn(), ACCOUNT_ID)
         assert (made.status.ready, made.status.key_state, made.status.observed_generation) == (True, "Enabled", 1)
         assert made.status.effective_deletion_policy is DeletionPolicy.SCHEDULE_KEY_DELETION
+
+    def test_an_alias_that_somebody_else_has_is_told_and_the_rest_is_done(self) -> None:
+        wish = key(KMSKeySpec(aliases=("a", "b"), description="new"), remembered())
+        taken = leading("alias/a", key_id=OTHER_KEY_ID)
+        seen = observed(aliases=taken)
+        due = plan(wish, seen)
+        assert due.actions == (UpdateKeyDescription(arn(), "new"), CreateAlias(arn(), "alias/b"))
+        assert (due.write_ahead, due.status.aliases) == (True, ("alias/b",))
+        end = plan(wish, replace(seen, description="new", aliases=taken | leading("alias/b")))
+        assert (end.actions, end.look_again, end.status.aliases) == ((), 5 * MINUTE, ("alias/b",))
+        assert told(end)["Ready"] == ("False", Reason.ALIAS_CONFLICT)
+        assert arn(OTHER_KEY_ID) in message(end)
+
+    @pytest.mark.parametrize("rotation", [None, True])
+    def test_grants_wait_while_the_key_shall_stay_disabled(self, rotation: bool | None) -> None:
+        grant = GrantSpec(name="a", grantee_principal="arn:aws:iam::123456789012:root", operations=("Decrypt",))
+        wish = key(KMSKeySpec(grants=(grant,), enabled=False, enable_key_rotation=rotation), remembered())
+        made = plan(wish, observed("Disabled", grants={}))
+        assert (made.actions, made.look_again) == ((), None)
+        assert told(made) == {"Ready": ("True", Reason.DISABLED_AS_REQUESTED), "Synced": ("False", Reason.KEY_DISABLED)}
+        synced = next(one.message for one in made.status.conditions if one.type == "Synced")
+        assert ("Rotation" in synced, "Grants" in synced) == (bool(rotation), True)
+
+    def test_aliases_that_may_not_be_read_are_not_written(self) -> None:
+        made = plan(key(KMSKeySpec(aliases=("a",)), remembered(aliases=("alias/b",))), observed(aliases=DENIED))
+        assert (made.actions, made.status.aliases) == ((), ("alias/b",))
+        assert told(made)["Ready"] == ("False", Reason.ACCESS_DENIED)
 
     def test_a_key_disabled_as_declared_is_ready_and_not_usable(self) -> None:
         made = plan(key(KMSKeySpec(enabled=False), remembered()), observed("Disabled"))

@@ -21,12 +21,44 @@ FULL = {
     "keyPolicy": '{"Statement": []}',
     "bypassPolicyLockoutSafetyCheck": True,
     "tags": {"team": "shop", "empty": ""},
+    "aliases": ["orders", "alias/shop/orders"],
+    "grants": [
+        {
+            "name": "verifier",
+            "granteeRoleArn": "arn:aws:iam::123456789012:role/verifier",
+            "granteePrincipal": "arn:aws:iam::123456789012:user/verifier",
+            "operations": ["Verify", "GetPublicKey"],
+            "retiringPrincipal": "arn:aws:iam::123456789012:root",
+            "constraints": {
+                "encryptionContextEquals": {"a": "b"},
+                "encryptionContextSubset": {"a": "b"},
+                "sourceArn": "arn:aws:s3:eu-west-1:123456789012:bucket",
+            },
+        }
+    ],
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,
     "deletionProtection": True,
     "resyncInterval": "1h30m",
     "suspend": True,
 }
+
+
+GRANT: dict[str, Any] = {"name": "a", "granteeRoleArn": "arn:aws:iam::123456789012:role/a", "operations": ["Sign"]}
+FLAWS: list[dict[str, Any]] = [
+    {"name": ""},
+    {"name": "a b"},
+    {"operations": []},
+    {"operations": ["Fly"]},
+    {"operations": ["*"]},
+    {"granteeRoleArn": "*"},
+    {"granteeRoleArn": "arn:aws:iam::123456789012:user/a"},
+    {"granteePrincipal": "*"},
+    {"granteePrincipal": "arn:aws:iam::123456789012:user/*"},
+    {"constraints": {"encryptionContextEquals": {str(number): "x" for number in range(9)}}},
+    {"constraints": {"encryptionContextEquals": {"a": "x" * 385}}},
+    {"constraints": {"sourceArn": "*"}},
+]
 
 
 def spec(**fields: Any) -> KMSKeySpec:
@@ -54,6 +86,10 @@ def test_what_is_unset_stays_unset() -> None:
         {"keyPolicy": {}},
         *({"description": value} for value in ("x" * 8193, "\x00", "\x07")),
         *({"tags": {"team": value}} for value in ("x" * 257, " x", "x ", "a\nb", "\U0001f511")),
+        *({"aliases": [value]} for value in ("", "a:b", "a b", "aws/s3", "alias/aws/s3", "x" * 257, 7)),
+        {"aliases": [str(number) for number in range(51)]},
+        {"aliases": "orders"},
+        *({"grants": [GRANT | flaw]} for flaw in FLAWS),
         {"tags": {"team": None}},
         {"tags": {"team": 7}},
         {"tags": {str(number): "x" for number in range(48)}},

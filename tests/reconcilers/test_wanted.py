@@ -4,10 +4,12 @@ import pytest
 
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.ownership import owned, owner_tags
-from reconcilers.resources import DeletionPolicy, KMSKeySpec
-from reconcilers.states import ObservedKey, Wanted
-from reconcilers.wanted import deletion_policy, wanted_key, window_in_days
-from tests.reconcilers.builders import CLUSTER, DENIED, OWNER_TAGS, UID, account, foreign, key, observed, operator
+from reconcilers.resources import DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus, RecordedGrant
+from reconcilers.states import Asked, ObservedKey, Wanted
+from reconcilers.wanted import asked, deletion_policy, wanted_key, window_in_days
+from tests.reconcilers.builders import CLUSTER, DENIED, OWNER_TAGS, UID, account, foreign, key, observed, operator, remembered
+
+GRANT = GrantSpec(name="a", grantee_principal="arn:aws:iam::123456789012:root", operations=("Decrypt",))
 
 
 def wanted(spec: KMSKeySpec, default_tags: dict[str, str] | None = None) -> Wanted:
@@ -16,6 +18,8 @@ def wanted(spec: KMSKeySpec, default_tags: dict[str, str] | None = None) -> Want
 
 def test_an_empty_spec_is_kms_defaults() -> None:
     assert wanted(KMSKeySpec()) == Wanted(
+        account_id="123456789012",
+        region="us-east-1",
         key_spec="SYMMETRIC_DEFAULT",
         key_usage="ENCRYPT_DECRYPT",
         multi_region=False,
@@ -93,6 +97,22 @@ def test_long_owners_that_differ_at_the_end_have_different_tags() -> None:
 )
 def test_a_key_is_ours_by_cluster_and_uid(seen: ObservedKey, *, ours: bool) -> None:
     assert owned(key(), seen, CLUSTER) is ours
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "read"),
+    [
+        (KMSKeySpec(), remembered(), Asked()),
+        (KMSKeySpec(key_policy="{}"), remembered(), Asked(policy=True)),
+        (KMSKeySpec(aliases=("a",)), remembered(), Asked(aliases=frozenset({"alias/a"}))),
+        (KMSKeySpec(aliases=()), remembered(aliases=("alias/b", "alias/aws/s3")), Asked(aliases=frozenset({"alias/b"}))),
+        (KMSKeySpec(aliases=("a",)), remembered(aliases=("alias/b",)), Asked(aliases=frozenset({"alias/a", "alias/b"}))),
+        (KMSKeySpec(grants=(GRANT,)), remembered(), Asked(grants=True)),
+        (KMSKeySpec(grants=()), remembered(grants=(RecordedGrant(name="a", hash="x"),)), Asked(grants=True)),
+    ],
+)
+def test_nothing_is_read_that_the_object_neither_manages_nor_ever_did(spec: KMSKeySpec, status: KMSKeyStatus, read: Asked) -> None:
+    assert asked(key(spec, status)) == read
 
 
 @pytest.mark.parametrize("own", [None, *DeletionPolicy])

@@ -46,6 +46,18 @@ def limit_exceeded(message: str) -> RefusedError:
     return RefusedError("LimitExceededException", message)
 
 
+def alias_exists(arn: str) -> RefusedError:
+    return RefusedError("AlreadyExistsException", f"An alias with the name {arn} already exists")
+
+
+def alias_not_found(arn: str) -> RefusedError:
+    return RefusedError("NotFoundException", f"Alias {arn} is not found.")
+
+
+def invalid_alias(message: str) -> RefusedError:
+    return RefusedError("InvalidAliasNameException", message)
+
+
 def tag_error(message: str) -> RefusedError:
     return RefusedError("TagException", message)
 

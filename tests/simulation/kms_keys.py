@@ -20,6 +20,8 @@ _KEPT = _SETTLED - _PENDING_DELETION
 # Every operation that is not named here works in every state.
 ALLOWED: dict[str, frozenset[str]] = {
     "CancelKeyDeletion": _PENDING_DELETION,
+    "CreateAlias": _KEPT,
+    "CreateGrant": frozenset({"Enabled", "Unavailable"}),
     "DisableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
     "DisableKeyRotation": frozenset({"Enabled"}),
     "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
@@ -50,6 +52,9 @@ class Key:
     state: str = "Enabled"
     rotation_days: int | None = None
     deletion_date: datetime | None = None
+    aliases: frozenset[str] = frozenset()
+    grants: tuple[Mapping[str, Any], ...] = ()  # each as ListGrants tells it
+    grants_made: int = 0
 
     @property
     def can_rotate(self) -> bool:

@@ -9,7 +9,7 @@ Rules:
 4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
 5. A key whose window is over is gone, as if it had never been.
 
-Not modelled: aliases, grants, replicas, imported material, custom stores, quotas, and key policies as permissions; `denied` stands for those.
+Not modelled: retiring grants, replicas, imported material, custom stores, quotas, and key policies as permissions; `denied` stands for those.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,7 @@ from random import Random
 from typing import Any
 
 from tests.simulation import identities, tagging
+from tests.simulation.kms_aliases import check_described, create_alias, delete_alias, move_alias, written_aliases
 from tests.simulation.kms_creation import new_key
 from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found
 from tests.simulation.kms_keys import History, Key, check_state
@@ -83,6 +84,10 @@ class Kms:
                 return self._create(call)
             case "ListKeys":
                 return self._list_keys(call)
+            case "CreateAlias" | "UpdateAlias" | "DeleteAlias":
+                return self._change_alias(call)
+            case "ListAliases":
+                return self._list_aliases(call)
             case "GetResources":
                 return tagging.get_resources(list(self._visible(call)), call.parameters)
             case "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity":
@@ -109,8 +114,32 @@ class Kms:
         listed = [{"KeyId": key.key_id, "KeyArn": key.arn} for key in self._visible(call)]
         return _page("Keys", listed, call.parameters)
 
+    def _list_aliases(self, call: _Call) -> Answer:
+        keys = [self._find(call)[1]] if "KeyId" in call.parameters else list(self._visible(call))
+        return _page("Aliases", [alias for key in keys for alias in written_aliases(key)], call.parameters)
+
+    def _change_alias(self, call: _Call) -> Answer:
+        """An alias is part of the key that it leads to; a change may concern two keys, and is seen on both at once."""
+        alias, here = call.parameters["AliasName"], list(self._newest(call.caller))
+        if call.operation == "DeleteAlias":
+            changed = delete_alias(here, alias)
+        else:
+            target = self._find(_Call(call.operation, {"KeyId": call.parameters["TargetKeyId"]}, call.caller))[0].newest
+            changed = (create_alias if call.operation == "CreateAlias" else move_alias)(here, target, alias)
+        for key in changed:
+            self._histories[key.arn].change(self._clock(), key)
+        return {}
+
+    def _newest(self, caller: Caller) -> Iterator[Key]:
+        for history in self._histories.values():
+            if (history.newest.account_id, history.newest.region) == (caller.account_id, caller.region):
+                yield history.newest
+
     def _find(self, call: _Call) -> tuple[History, Key]:
         named = call.parameters["KeyId"]
+        if named.startswith("alias/"):
+            check_described(call.operation, named)
+            named = next((key.arn for key in self._visible(call) if named in key.aliases), named)
         arn = named if named.startswith("arn:") else f"arn:aws:kms:{call.caller.region}:{call.caller.account_id}:key/{named}"
         _check_arn(arn, call)
         history = self._histories.get(arn)
@@ -184,5 +213,6 @@ _READS: dict[str, Callable[[Key, Parameters], Answer]] = {
     "DescribeKey": lambda key, _: {"KeyMetadata": key.metadata()},
     "GetKeyPolicy": lambda key, _: {"Policy": key.policy, "PolicyName": "default"},
     "GetKeyRotationStatus": _rotation_status,
+    "ListGrants": lambda key, parameters: _page("Grants", key.grants, parameters),
     "ListResourceTags": lambda key, parameters: _page("Tags", written_tags(key.tags), parameters),
 }

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.simulation.kms_errors import unsupported, validation
+from tests.simulation.kms_grants import create_grant, revoke_grant
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_policies import check_policy
 from tests.simulation.kms_tags import check_keys, check_number, read_tags
@@ -99,13 +100,23 @@ def _untag_resource(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Ke
     return replace(key, tags={name: value for name, value in key.tags.items() if name not in parameters["TagKeys"]}), {}
 
 
+def _create_grant(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return create_grant(key, parameters)
+
+
+def _revoke_grant(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    return revoke_grant(key, parameters["GrantId"]), {}
+
+
 WRITES: dict[str, Callable[[Key, Parameters, Scene], tuple[Key, Answer]]] = {
     "CancelKeyDeletion": _cancel_key_deletion,
+    "CreateGrant": _create_grant,
     "DisableKey": _disable_key,
     "DisableKeyRotation": _disable_key_rotation,
     "EnableKey": _enable_key,
     "EnableKeyRotation": _enable_key_rotation,
     "PutKeyPolicy": _put_key_policy,
+    "RevokeGrant": _revoke_grant,
     "ScheduleKeyDeletion": _schedule_key_deletion,
     "TagResource": _tag_resource,
     "UntagResource": _untag_resource,

@@ -32,6 +32,15 @@ FULL: Json = {
     "tags": {"team": "shop", "stage": "prod", "cost": "17"},
 }
 
+READER: Json = {
+    "name": "reader",
+    "granteeRoleArn": "arn:aws:iam::123456789012:role/reader",
+    "operations": ["Decrypt", "DescribeKey"],
+    "constraints": {"encryptionContextSubset": {"app": "orders"}},
+}
+WRITER: Json = {"name": "writer", "granteePrincipal": "arn:aws:iam::123456789012:user/writer", "operations": ["Encrypt"]}
+WIDER: Json = READER | {"operations": ["Decrypt", "Encrypt", "DescribeKey"]}
+
 Disturbance = Callable[[World, Call, Point], float]
 
 
@@ -55,6 +64,21 @@ SCENARIOS: dict[str, Scenario] = {
     "stop the rotation": Scenario(FULL, {"description": "Orders", "tags": FULL["tags"]}),
     "disable": Scenario(FULL, FULL | {"enabled": False}),
     "enable": Scenario(FULL | {"enabled": False}, FULL),
+    "create with aliases": Scenario(None, FULL | {"aliases": ["orders", "alias/shop/orders", "sales"], "enabled": False}),
+    "change aliases": Scenario(FULL | {"aliases": ["orders", "sales"]}, FULL | {"aliases": ["alias/sales", "shop/orders", "all"]}),
+    "unset aliases": Scenario(FULL | {"aliases": ["orders", "sales"]}, FULL),
+    **{
+        f"delete with aliases and {policy}": Scenario(FULL | {"aliases": ["orders", "sales"], "deletionPolicy": policy}, None)
+        for policy in ("ScheduleKeyDeletion", "Retain", "DisableKey", "ForceDelete")
+    },
+    "create with grants": Scenario(None, FULL | {"grants": [READER, WRITER], "enabled": False}),
+    "change grants": Scenario(FULL | {"grants": [READER, WRITER]}, FULL | {"grants": [WIDER]}),
+    "unset grants": Scenario(FULL | {"grants": [READER, WRITER]}, FULL),
+    "enable with other grants": Scenario(FULL | {"grants": [READER], "enabled": False}, FULL | {"grants": [WIDER]}),
+    **{
+        f"delete with grants and {policy}": Scenario(FULL | {"grants": [READER, WRITER], "deletionPolicy": policy}, None)
+        for policy in ("ScheduleKeyDeletion", "ForceDelete")
+    },
     "change all": Scenario(FULL, {"description": "x", "keyPolicy": OTHER_POLICY, "tags": {"a": "b"}, "enabled": False}),
     **{
         f"delete with {policy}": Scenario(FULL | {"deletionPolicy": policy}, None)

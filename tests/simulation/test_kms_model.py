@@ -16,6 +16,7 @@ from tests.simulation.kms_writes import Caller
 CALLER = Caller("123456789012", "arn:aws:iam::123456789012:user/operator", "us-east-1")
 RSA = {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"}
 TAGS = [{"TagKey": f"tag-{number}", "TagValue": "x"} for number in range(51)]
+GRANT = {"Name": "g", "GranteePrincipal": "arn:aws:iam::123456789012:role/app", "Operations": ["Decrypt", "DescribeKey"]}
 LOCKOUT = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:user/eve"}, "Action": "kms:*"}]})
 
 
@@ -101,6 +102,8 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
         ("UntagResource", {"TagKeys": ["x"]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("UpdateKeyDescription", {"Description": ""}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("PutKeyPolicy", {"Policy": default_policy("123456789012")}, {"Creating", "Updating"}),
+        ("CreateGrant", GRANT, STATES - {"Enabled", "Unavailable"}),
+        ("ListGrants", {}, set()),
         ("DescribeKey", {}, set()),
         ("GetKeyPolicy", {}, set()),
         ("GetKeyRotationStatus", {}, set()),
@@ -115,6 +118,88 @@ def test_states_allow_what_the_developer_guide_says(kms: Kms, operation: str, mo
             assert refusal(kms, operation, KeyId=arn, **more) in {"KMSInvalidStateException", "DisabledException"}, state
         else:
             call(kms, operation, KeyId=arn, **more)
+
+
+def named(kms: Kms, arn: str) -> set[str]:
+    return {alias["AliasName"] for alias in call(kms, "ListAliases", KeyId=arn)["Aliases"]}
+
+
+def test_an_alias_leads_to_one_key(kms: Kms) -> None:
+    first, second = make(kms), make(kms)
+    call(kms, "CreateAlias", AliasName="alias/a", TargetKeyId=first)
+    for key in (first, second):
+        assert refusal(kms, "CreateAlias", AliasName="alias/a", TargetKeyId=key) == "AlreadyExistsException"
+    assert call(kms, "DescribeKey", KeyId="alias/a")["KeyMetadata"]["Arn"] == first
+    call(kms, "UpdateAlias", AliasName="alias/a", TargetKeyId=second)
+    assert (named(kms, first), named(kms, second)) == (set(), {"alias/a"})
+    call(kms, "DeleteAlias", AliasName="alias/a")
+    assert refusal(kms, "DeleteAlias", AliasName="alias/a") == "NotFoundException"
+    assert refusal(kms, "DescribeKey", KeyId="alias/a") == "NotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("alias", "code"),
+    [("a", "ValidationException"), ("alias/aws/s3", "InvalidAliasNameException"), ("alias/a:b", "InvalidAliasNameException")],
+)
+def test_some_names_cannot_be_an_alias(kms: Kms, alias: str, code: str) -> None:
+    assert refusal(kms, "CreateAlias", AliasName=alias, TargetKeyId=make(kms)) == code
+
+
+def test_a_key_has_at_most_50_aliases(kms: Kms) -> None:
+    arn = make(kms)
+    for number in range(50):
+        call(kms, "CreateAlias", AliasName=f"alias/{number}", TargetKeyId=arn)
+    assert refusal(kms, "CreateAlias", AliasName="alias/50", TargetKeyId=arn) == "LimitExceededException"
+
+
+def test_an_alias_leads_to_no_key_that_is_to_be_deleted(kms: Kms) -> None:
+    living, dying = make(kms), make(kms)
+    call(kms, "CreateAlias", AliasName="alias/a", TargetKeyId=living)
+    call(kms, "CreateAlias", AliasName="alias/b", TargetKeyId=dying)
+    call(kms, "ScheduleKeyDeletion", KeyId=dying)
+    assert refusal(kms, "CreateAlias", AliasName="alias/c", TargetKeyId=dying) == "KMSInvalidStateException"
+    assert refusal(kms, "UpdateAlias", AliasName="alias/a", TargetKeyId=dying) == "KMSInvalidStateException"
+    call(kms, "UpdateAlias", AliasName="alias/b", TargetKeyId=living)
+    assert named(kms, living) == {"alias/a", "alias/b"}
+
+
+def test_an_alias_keeps_to_one_kind_of_key(kms: Kms) -> None:
+    call(kms, "CreateAlias", AliasName="alias/a", TargetKeyId=make(kms))
+    assert refusal(kms, "UpdateAlias", AliasName="alias/a", TargetKeyId=make(kms, **RSA)) == "KMSInvalidStateException"
+
+
+def test_a_grant_of_a_name_is_made_once_for_what_it_says(kms: Kms) -> None:
+    arn = make(kms)
+    first = call(kms, "CreateGrant", KeyId=arn, **GRANT)["GrantId"]
+    again = call(kms, "CreateGrant", KeyId=arn, **GRANT | {"Operations": ["DescribeKey", "Decrypt"]})["GrantId"]
+    other = call(kms, "CreateGrant", KeyId=arn, **GRANT | {"Operations": ["Encrypt"]})["GrantId"]
+    assert (again, other == first) == (first, False)
+    call(kms, "RevokeGrant", KeyId=arn, GrantId=first)
+    assert [grant["GrantId"] for grant in call(kms, "ListGrants", KeyId=arn)["Grants"]] == [other]
+    assert refusal(kms, "RevokeGrant", KeyId=arn, GrantId=first) == "NotFoundException"
+    assert call(kms, "CreateGrant", KeyId=arn, **GRANT)["GrantId"] != first
+
+
+def test_a_grant_without_a_name_is_made_each_time(kms: Kms) -> None:
+    arn = make(kms)
+    nameless = {name: value for name, value in GRANT.items() if name != "Name"}
+    assert len({call(kms, "CreateGrant", KeyId=arn, **nameless)["GrantId"] for _ in range(2)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ({}, {"Operations": []}),
+        ({}, {"Operations": ["Sign"]}),
+        ({}, {"Operations": ["Fly"]}),
+        ({}, {"GranteePrincipal": "*"}),
+        ({}, {"Constraints": {"EncryptionContextEquals": {str(number): "x" for number in range(9)}}}),
+        (RSA, {"Operations": ["Decrypt"]}),
+        (RSA, {"Operations": ["Sign"], "Constraints": {"EncryptionContextSubset": {"a": "b"}}}),
+    ],
+)
+def test_what_cannot_be_granted_is_refused(kms: Kms, key: dict[str, Any], change: dict[str, Any]) -> None:
+    assert refusal(kms, "CreateGrant", KeyId=make(kms, **key), **GRANT | change) == "ValidationException"
 
 
 def test_rotation_is_for_symmetric_keys(kms: Kms) -> None:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from controller.awsproviders import AWSPROVIDERS
-from controller.kmskeys import KMSKEYS
+from controller.key_objects import KMSKEYS
 from controller.kube import JSON, JSON_PATCH, MERGE_PATCH, Request
 from controller.objects import Ref
 from controller.secrets import SECRETS

@@ -1,0 +1,54 @@
+"""What this process remembers of keys between two passes, by the object's UID. Losing it costs calls, or a search; never a key.
+
+`made`: keys whose ids are not stored in their objects yet. `worked_on`: the keys of the objects that passes have seen, so that a key is
+reported whose object goes away without its finalizer. `echoes`: what our last writes replaced (reconcilers/echoes.py).
+"""
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from controller import metrics
+from controller.objects import KubeObject, Ref
+
+if TYPE_CHECKING:
+    from reconcilers.echoes import Echo
+    from reconcilers.states import ObservedKey
+
+log = structlog.get_logger()
+
+
+class KeyMemory:
+    """One for the process."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, ObservedKey] = {}
+        self.echoes: dict[str, Echo | None] = {}
+        self._worked_on: dict[str, str] = {}
+        self._unresolved: set[Ref] = set()
+
+    def stored(self, uid: str, key_id: str) -> None:
+        """The object holds the id of its key."""
+        self.made.pop(uid, None)
+        self._worked_on[uid] = key_id
+
+    def released(self, uid: str) -> None:
+        """The object was let go in order."""
+        for memory in (self.made, self.echoes, self._worked_on):
+            memory.pop(uid, None)
+
+    def changed(self, obj: KubeObject) -> None:
+        """Counts the objects with a creation whose result is unknown."""
+        (self._unresolved.add if b'"creationAttempt"' in obj.status else self._unresolved.discard)(obj.ref)
+        metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
+
+    def gone(self, obj: KubeObject) -> None:
+        """The object is away. A key that was not dealt with has nobody who speaks for it now, and that is said."""
+        self._unresolved.discard(obj.ref)
+        metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
+        made = self.made.get(obj.uid)
+        lost = made.key_id if made else self._worked_on.get(obj.uid)
+        self.released(obj.uid)
+        if lost is not None:
+            metrics.ORPHAN_KEYS.inc()
+            log.error("orphan_key", namespace=obj.namespace, name=obj.name, key=lost, reason="its object went away unprotected")

@@ -1,0 +1,42 @@
+"""A KMSKey as the API server holds it, in the form in which it is decided about."""
+
+from pydantic import ValidationError
+
+from controller.decoding import read_status, tell
+from controller.events import Regarding
+from controller.objects import KubeObject, Resource
+from reconcilers.names import API_VERSION, GROUP, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
+from reconcilers.reasons import Reason
+from reconcilers.resources import KMSKeySpec, KMSKeyStatus
+from reconcilers.states import KeyObject, Problem
+
+KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
+
+
+def read_spec(obj: KubeObject) -> KMSKeySpec | Problem:
+    """The spec, or what is wrong with it: admission lets nothing wrong pass, but an older CRD may have."""
+    try:
+        return KMSKeySpec.model_validate_json(obj.spec)
+    except ValidationError as error:
+        return Problem(Reason.INVALID_SPEC, f"The spec cannot be read: {tell(error)}. Correct it.")
+
+
+def key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:
+    """The object with its spec as it was read, and its status as far as that can be read."""
+    return KeyObject(
+        namespace=obj.namespace,
+        name=obj.name,
+        uid=obj.uid,
+        generation=obj.generation,
+        deleting=obj.deletion_timestamp is not None,
+        finalizers=obj.finalizers,
+        spec=spec,
+        status=read_status(obj, KMSKeyStatus),
+        paused=obj.annotations.get(PAUSED_ANNOTATION) == "true",
+        reconcile_requested_at=obj.annotations.get(RECONCILE_ANNOTATION),
+    )
+
+
+def regarding(obj: KubeObject) -> Regarding:
+    """The object as an event names it."""
+    return Regarding(API_VERSION, "KMSKey", obj.namespace, obj.name, obj.uid)

@@ -1,0 +1,265 @@
+"""One pass over one KMSKey: observe, plan, apply, report. All decisions are in reconcilers/; here they are carried out, in a safe order.
+
+1. A key that was made, and whose id is not stored yet, is stored before anything else.
+2. What needs neither provider nor AWS comes next: a held object, one that is retained and deleted.
+3. Reach the provider. Observe the object's key in AWS, or look for it when no id is remembered.
+4. Plan. Store what the plan says must be stored first (an attempt, a key id, managed tag keys). Apply the actions, fold each answer into
+   what was seen, and plan again, until no action is left.
+5. Report the status, if it differs.
+
+Guarantees: CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two; whatever
+could make it wait, such as the quota, is waited for before. When that patch fails, the answer stays in memory, and nothing else is done for
+the object until it is stored. The server refuses the write-ahead of an attempt when the object is not exactly the one that was planned for,
+so a stale cache cannot create.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from aws import kms
+from aws.clients import Connection
+from aws.errors import AWSError, FencedError
+from aws.sight import Sight
+from controller.awsproviders import AWSProviders, Reached
+from controller.decoding import plain
+from controller.events import EventRecorder
+from controller.key_memory import KeyMemory
+from controller.key_objects import KMSKEYS, key_object, regarding
+from controller.kube import Kube, NotFound
+from controller.objects import KubeObject, decode_object
+from controller.own_writes import OwnWrites
+from controller.patches import add_finalizer, remove_finalizer, status_patch
+from controller.workers import finish
+from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
+from reconcilers.after import after
+from reconcilers.codes import AUTHENTICATION_CODES
+from reconcilers.echoes import Echo, listen, written
+from reconcilers.failures import plan_after
+from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
+from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.news import news
+from reconcilers.ownership import owner
+from reconcilers.reasons import Reason
+from reconcilers.reports import remembered
+from reconcilers.resources import DeletionPolicy, KMSKeyStatus
+from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Operator, Seen, Unobservable
+from reconcilers.wanted import asked, deletion_policy
+
+# Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.
+MAX_ROUNDS = 8
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every pass works with."""
+
+    kube: Kube
+    providers: AWSProviders
+    events: EventRecorder
+    operator: Operator
+    own: OwnWrites
+    memory: KeyMemory
+    sight: Sight
+
+
+class KeyPass:
+    """One object in one pass: as it is now (our own writes included), where it lives, and what was seen of its key."""
+
+    def __init__(self, means: Means, obj: KubeObject, key: KeyObject, now: datetime) -> None:
+        self._means = means
+        self._obj = obj
+        self.key = key
+        self._now = now
+        self._reached: Reached | None = None
+        self._account: Account | Unobservable
+        self._seen: Seen
+        self._looked: ObservedKey | None = None  # as it was before this pass wrote anything
+        self._echo: Echo | None = None  # of the passes before
+        self._creating = False  # between the attempt that was written down and the answer
+
+    async def run(self) -> timedelta | None:
+        """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
+        try:
+            return await self._carry_out()
+        except FencedError as error:
+            if self._creating:  # nothing was sent, and that is known
+                await self._after(Failure(FailureKind.RETRY, "CreateKey", "Fenced", str(error)))
+            raise
+        except AWSError as error:
+            look_again = await self._after(error.failure)
+            if look_again is None:
+                raise
+            return look_again
+
+    async def _carry_out(self) -> timedelta | None:
+        await self._store_made()
+        early = plan_unasked(self.key, self._means.operator, self._now)
+        if early is not None:
+            return await self._apply_all(early)
+        await self._reach()
+        early = plan_unseen(self.key, self._account, self._means.operator, self._now)
+        if early is not None:
+            return await self._apply_all(early)
+        self._seen = await self._observe()
+        for _ in range(MAX_ROUNDS):
+            plan = self._plan()
+            look_again = await self._apply_all(plan)
+            if not plan.actions or is_last(plan):
+                return look_again
+        raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
+
+    def _plan(self) -> Plan:
+        return plan_kmskey(self.key, self._account, self._seen, self._means.operator, self._now)
+
+    @property
+    def _connection(self) -> Connection:
+        """The way to AWS, for an object whose plan needs one: no plan observes or writes without an account."""
+        assert self._reached is not None
+        return self._reached.connection
+
+    async def _store_made(self) -> None:
+        made = self._means.memory.made.get(self.key.uid)
+        if made is not None:
+            await self.report(remembered(self.key, made, self._means.operator, self._now))
+
+    async def _reach(self) -> None:
+        reached = await self._means.providers.reach(self.key.namespace, self.key.spec.provider_ref)
+        if isinstance(reached, Unobservable):
+            self._account = reached
+        else:
+            self._reached, self._account = reached, reached.account
+
+    async def _observe(self) -> Seen:
+        seen = await self._means.sight.observe(self._connection, self.key, self._now)
+        if not isinstance(seen, ObservedKey):
+            return seen
+        echoes = self._means.memory.echoes
+        shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now)
+        return shown
+
+    async def _apply_all(self, plan: Plan) -> timedelta | None:
+        """The actions in order; the status first where they depend on its memory, and last in any case."""
+        for action in plan.actions:
+            if isinstance(action, CreateKey):
+                await self._connection.take_quota("CreateKey")
+            if plan.write_ahead and not isinstance(action, AddFinalizer):
+                await self.report(plan.status, exact=isinstance(action, CreateKey))
+            await self._apply(action, plan)
+        if not plan.actions:
+            await self.report(plan.status)
+        return plan.look_again
+
+    async def _apply(self, action: Action, plan: Plan) -> None:
+        log.info("action", action=type(action).__name__, told=action.told, key=self.key.status.key_id)
+        match action:
+            case AddFinalizer():
+                await self._patch(None, add_finalizer(self._obj, KMSKEY_FINALIZER))
+                return
+            case RemoveFinalizer():
+                await self._release()
+            case RecordKey(found=found):
+                self._seen = found
+            case CreateKey():
+                await finish(self._create(action))
+            case _:
+                await self._write(action)
+        self._tell(action, plan)
+
+    async def _create(self, action: CreateKey) -> None:
+        """Send once; keep the answer in memory until it is stored; store it before anything else happens."""
+        self._creating = True
+        made = await kms.create_key(self._connection, action)
+        self._creating = False
+        self._means.memory.made[self.key.uid] = self._seen = made
+        self._means.sight.remember(self._connection, owner(self.key.namespace, self.key.name), made.arn)
+        log.info("key_created", key=made.key_id, attempt=action.attempt.id)
+        try:
+            await self.report(self._plan().status)
+        except NotFound:  # somebody took the finalizer away meanwhile, and the object is gone
+            self._means.memory.gone(self._obj)
+            raise
+
+    async def _write(self, action: KeyAction) -> None:
+        assert isinstance(self._seen, ObservedKey)  # no plan writes to a key that was not seen
+        before = self._seen
+        memory = self._means.memory
+        if self._looked is None:
+            self._looked, self._echo = before, memory.echoes.get(self.key.uid)
+        answer = await kms.apply(self._connection, action)
+        if isinstance(action, CancelKeyDeletion):  # a pending key shows no rotation
+            anew = await kms.observe_key(self._connection, before.arn, asked(self.key))
+            self._looked = before = anew if isinstance(anew, ObservedKey) else before
+        self._seen = after(before, action, answer)
+        memory.echoes[self.key.uid] = written(self._echo, self._looked, self._seen, self._now)
+
+    async def _release(self) -> None:
+        try:
+            await self._patch(None, remove_finalizer(self._obj, KMSKEY_FINALIZER))
+        except NotFound:
+            log.debug("already_released")
+        self._means.memory.released(self.key.uid)
+
+    async def _after(self, failure: Failure) -> timedelta | None:
+        """Report a failed call; when to look again, None where the queue's backoff is the right wait."""
+        refused = failure.code in AUTHENTICATION_CODES
+        if refused and self._reached is not None:
+            self._means.providers.distrust(self._reached.provider)
+        if self._creating and failure.kind is not FailureKind.UNKNOWN_RESULT:
+            failure = replace(failure, operation="CreateKey")  # also where it was the role for it that could not be had
+        elif refused:
+            return None  # the next pass asks who we are, and knows what to report
+        plan = plan_after(failure, self.key, self._means.operator, self._now)
+        await self.report(plan.status)
+        if plan.look_again is not None:
+            log.warning(
+                "aws_refused",
+                operation=failure.operation,
+                code=failure.code,
+                request_id=failure.request_id,
+                error=failure.message,
+            )
+        return plan.look_again
+
+    async def report(self, status: KMSKeyStatus, *, exact: bool = False) -> None:
+        """Store the status if it differs. exact: only on the very version of the object that was planned for."""
+        before = self.key.status
+        operations = status_patch(self._obj, plain(before), plain(status), exact=exact)
+        if operations:
+            await self._patch("status", operations)
+        if status.key_id is not None:
+            self._means.memory.stored(self.key.uid, status.key_id)
+        told = news(before.conditions, status.conditions)
+        if told is not None:
+            self._means.events.record(regarding(self._obj), told.type, told.reason, "Reconcile", told.message)
+
+    async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
+        path = KMSKEYS.path(self._obj.namespace, self._obj.name, subresource)
+        self._obj = decode_object(await self._means.kube.json_patch(path, operations))
+        self.key = key_object(self._obj, self.key.spec)
+        self._means.own.put(self._obj)
+
+    def _tell(self, action: Action, plan: Plan) -> None:
+        key_id = self.key.status.key_id or "the key"
+        reason, note, serious = action.reason, f"{key_id}: {action.told}.", _is_serious(action, self.key, self._means.operator)
+        if plan.drift:
+            reason, note, serious = (
+                Reason.DRIFT_CORRECTED,
+                f"{key_id} was changed outside the operator; corrected: {action.told}.",
+                True,
+            )
+        self._means.events.record(regarding(self._obj), "Warning" if serious else "Normal", reason, type(action).__name__, note)
+
+
+def is_last(plan: Plan) -> bool:
+    """An object without our finalizer is no longer ours to look at."""
+    return bool(plan.actions) and isinstance(plan.actions[-1], RemoveFinalizer)
+
+
+def _is_serious(action: Action, key: KeyObject, operator: Operator) -> bool:
+    """ForceDelete takes less time than the object's own window to think again."""
+    return action.reason is Reason.DELETION_SCHEDULED and deletion_policy(key, operator) is DeletionPolicy.FORCE_DELETE

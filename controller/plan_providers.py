@@ -1,0 +1,85 @@
+"""The providers that the keys of a plan lead to: those of the files, over those of the cluster, over the shell's own AWS environment.
+
+Rules:
+1. A provider of the files takes the place of the cluster's of the same name, and is otherwise resolved and tried as the operator does it.
+2. Without a cluster, a provider that is in no file is stood in for by the AWS environment of the shell, in AWS_REGION. Its defaultTags and
+   accountID are not known then.
+3. Between several providers nobody guesses, here as little as in the operator.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from controller.awsproviders import AWSPROVIDERS, Reached
+from controller.kube import NotFound
+from controller.listing import list_objects
+from controller.manifests import Manifest
+from controller.objects import KubeObject, Ref
+from controller.read_only import Clouds
+from reconcilers.awsprovider import ProviderEntry, resolve
+from reconcilers.names import IS_DEFAULT_ANNOTATION
+from reconcilers.reasons import Reason
+from reconcilers.resources import ProviderRef
+from reconcilers.states import KeyObject, Problem, Unobservable
+
+# What an object, or a cluster, that is not there yet has for a UID; no key can carry it.
+NO_UID = "(none yet)"
+STAND_IN = "environment"
+
+
+class PlanProviders:
+    """default: NAMESPACE/NAME of the operator's default provider, or empty. note: takes what the reader of the plan must know."""
+
+    def __init__(self, clouds: Clouds, default: str, allow_custom_endpoints: bool, note: Callable[[str], None]) -> None:
+        self._kube = clouds.kube
+        self._default = default
+        self._note = note
+        self._providers = clouds.providers(default, allow_custom_endpoints=allow_custom_endpoints)
+
+    async def know(self, manifests: Iterable[Manifest], *, has_cluster: bool) -> None:
+        """Reads those of the cluster where keys of the files may look for theirs, and then those of the files. Raises KubeError."""
+        namespaces = {manifest.ref.namespace for manifest in manifests} | {self._default.partition("/")[0]} - {""}
+        for namespace in sorted(namespaces) if has_cluster else ():
+            for provider in await self._list(namespace):
+                self._providers.store.put(provider)
+        for manifest in manifests:
+            if manifest.kind == AWSPROVIDERS.kind:
+                self._providers.store.put(manifest.on(self._providers.store.get(manifest.ref), NO_UID))
+
+    async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
+        """Where the provider of a key leads. Raises AWSError and KubeError."""
+        return await self._providers.reach(namespace, ref)
+
+    def stand_in(self, key: KeyObject) -> None:
+        """Makes up the key's provider where only a cluster could know it."""
+        ref, region = self._unknown(key), os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        if ref is None:
+            return
+        if region is None:
+            self._note("AWS_REGION is not set: with it, the AWS environment of this shell stands in for missing AWSProviders.")
+            return
+        spec = msgspec.json.encode({"region": region})
+        self._providers.store.put(KubeObject(*ref, NO_UID, "0", 1, None, (), {}, {}, spec, b"{}"))
+        self._note(f"AWSProvider {ref} is in none of the files: the AWS environment of this shell stands in for it.")
+
+    async def _list(self, namespace: str) -> list[KubeObject]:
+        try:
+            return await list_objects(self._kube, AWSPROVIDERS.path(namespace))
+        except NotFound:
+            self._note("The cluster does not know the kind AWSProvider: install the CRDs (infra-operator crds | kubectl apply -f -).")
+            return []
+
+    def _unknown(self, key: KeyObject) -> Ref | None:
+        """The name of the provider that the key would have, if that provider is in no file."""
+        store = self._providers.store
+        known = [ProviderEntry(obj.namespace, obj.name, obj.annotations.get(IS_DEFAULT_ANNOTATION) == "true") for obj in store]
+        wanted = key.spec.provider_ref
+        found = resolve(wanted, key.namespace, known, self._default)
+        if not isinstance(found, Problem):
+            return Ref(*found) if store.get(Ref(*found)) is None else None
+        if found.reason == Reason.PROVIDER_NOT_FOUND and wanted is not None:
+            return Ref(key.namespace, wanted.name)
+        has_several = any(entry.namespace == key.namespace for entry in known)
+        return None if has_several or found.reason != Reason.PROVIDER_NOT_RESOLVED else Ref(key.namespace, STAND_IN)

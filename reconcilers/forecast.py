@@ -1,0 +1,89 @@
+"""What the operator would do for an object, to the end: plan, carry out in thought, plan again, until nothing is left.
+
+Rules:
+1. The planner is the one that also acts, and `after` folds each action into what was seen, as in a real pass. So what follows from an action
+   is foretold too: the rotation of a key that does not exist yet.
+2. AWS is taken to agree with everything, and to answer nothing that we do not know: a key that is still to be made has the id NOT_YET.
+3. An action that lets the object go is the last one.
+
+Not promised: that it comes out like this. AWS may refuse, and whoever else writes may be faster. A key pending deletion does not show its
+rotation, and the aliases of a new key are taken to be free: both show only when it comes to that.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
+from reconcilers.after import after
+from reconcilers.kmskey import plan_kmskey
+from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.resources import KMSKeyStatus
+from reconcilers.states import Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
+
+NOT_YET = "(known after creation)"
+# Twice as many as the longest known path has: take back, claim, enable, rotate. More would be a planner that runs in circles.
+MAX_ROUNDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """All actions in order, and the status that the object would have after them."""
+
+    actions: tuple[Action, ...]
+    status: KMSKeyStatus
+
+
+def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Forecast:
+    """Takes what plan_kmskey takes. Raises RuntimeError if the plan does not come to an end."""
+    done: list[Action] = []
+    for _ in range(MAX_ROUNDS):
+        plan = plan_kmskey(key, account, seen, operator, now)
+        done += plan.actions
+        if not plan.actions or isinstance(plan.actions[-1], RemoveFinalizer):
+            return Forecast(tuple(done), plan.status)
+        if plan.write_ahead:
+            key = replace(key, status=plan.status)
+        for action in plan.actions:
+            key, seen = _imagine(key, account, seen, action)
+    raise RuntimeError(f"the plan does not come to an end: {[action.told for action in done]}")
+
+
+def _imagine(key: KeyObject, account: Account | Unobservable, seen: Seen, action: Action) -> tuple[KeyObject, Seen]:
+    """Object and key after one action that is not the last."""
+    match action:
+        case AddFinalizer():
+            return replace(key, finalizers=(*key.finalizers, KMSKEY_FINALIZER)), seen
+        case RemoveFinalizer():
+            return replace(key, finalizers=tuple(name for name in key.finalizers if name != KMSKEY_FINALIZER)), seen
+        case RecordKey(found=found):
+            return key, found
+        case CreateKey():
+            assert isinstance(account, Account)  # no key is made without one
+            return key, _made(action, account)
+        case _:
+            assert isinstance(seen, ObservedKey)  # no plan writes to a key that was not seen
+            return key, after(seen, action, {})
+
+
+def _made(create: CreateKey, account: Account) -> ObservedKey:
+    """The key as an observation would show it. Its partition is not known here, and no rule asks for that of a new key."""
+    return ObservedKey(
+        key_id=NOT_YET,
+        arn=f"arn:aws:kms:{account.region}:{account.account_id}:key/{NOT_YET}",
+        account_id=account.account_id,
+        region=account.region,
+        state="Enabled",
+        manager="CUSTOMER",
+        key_spec=create.key_spec,
+        key_usage=create.key_usage,
+        origin="AWS_KMS",
+        multi_region=create.multi_region,
+        description=create.description,
+        creation_date=create.attempt.time,
+        deletion_date=None,
+        tags=create.tags,
+        policy=create.policy,
+        rotation=Rotation(enabled=False) if create.key_spec == "SYMMETRIC_DEFAULT" else None,
+        aliases={},
+        grants={},
+    )

@@ -1,0 +1,132 @@
+"""`make bench`: what the operator costs, beside what it cost before and what its peers cost.
+
+    python -m tests.bench [--quick] [--save] [--runs N]
+
+It runs the shipped operator, with its ServiceAccount, against a real API server and an AWS made for speed, ends by itself, and leaves
+nothing behind but build/bench.json.
+
+Other work on the machine makes CPU times longer by up to a half. The first figure tells: a fixed loop, timed between the parts. Where it
+differs from the baseline's, so do all times; where it does not, a single run may still be a third off. The peers' figures are quoted.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.bench.api import RefusedError
+from tests.bench.creation import MiscountError, creation, first_call, under_quotas
+from tests.bench.failover import failover
+from tests.bench.figures import Figure, load, save, table
+from tests.bench.meters import machine_seconds
+from tests.bench.objects import REGIONS
+from tests.bench.steady import start_up, steady_state
+from tests.bench.world import Ground, World, running_ground
+from tests.cluster.__main__ import interrupted_by_sigterm
+from tests.cluster.binaries import BinariesError
+from tests.cluster.emulator import REPOSITORY
+from tests.cluster.kubectl import KubectlError
+from tests.cluster.processes import ProcessError
+
+RESULT = REPOSITORY / "build" / "bench.json"
+BASELINE = Path(__file__).with_name("baseline.json")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured: keys of a batch, objects in all, single keys, keys under quotas; times in seconds."""
+
+    runs: int
+    keys: int
+    objects: int
+    singles: int
+    quota_keys: int
+    idle_seconds: float
+    resync_interval: int
+
+
+FULL = Sizes(runs=2, keys=100, objects=1000, singles=20, quota_keys=200, idle_seconds=10, resync_interval=20)
+QUICK = Sizes(runs=1, keys=50, objects=150, singles=5, quota_keys=25, idle_seconds=5, resync_interval=8)
+
+
+def measure(sizes: Sizes) -> Iterator[Figure]:
+    """All figures, as they come. Raises what the parts raise."""
+    with running_ground() as ground:
+        with ground.world("bench", REGIONS) as world:
+            yield from _unhurried(world, sizes)
+        yield from _under_quotas(ground, sizes)
+
+
+def machine(figures: Iterable[Figure]) -> list[Figure]:
+    """The figures, with the machine's own before them: its fixed loop is timed after each part of the measurement."""
+    loops, measured = [machine_seconds()], []
+    for figure in figures:
+        measured.append(figure)
+        loops.append(machine_seconds())
+    return [Figure("This machine: a fixed loop", statistics.mean(loops) * 1000, "ms"), *measured]
+
+
+def _unhurried(world: World, sizes: Sizes) -> Iterator[Figure]:
+    with world.operator() as operator:
+        say("making one key in each region, so that every connection is there")
+        world.add_keys("first", len(world.regions))
+        world.wait_for_quiet()
+        meter = world.meter(operator)
+        background = meter.watch(sizes.idle_seconds)
+        yield Figure("Operator CPU, idle", background.operator_cpu / background.seconds * 1000, "ms/s")
+        yield Figure("Kubernetes calls, idle", background.kube_calls / background.seconds, "/s")
+        say(f"{sizes.singles} single keys, then {sizes.runs} times {sizes.keys} at once")
+        yield first_call(world, sizes.singles)
+        yield from creation(world, meter, background, sizes.keys, sizes.runs)
+        rest = sizes.objects - len(world.regions) - sizes.singles - sizes.runs * sizes.keys
+        say(f"{max(rest, 0)} more keys, which makes {sizes.objects}")
+        world.add_keys("more", rest)
+    say("starts")
+    yield from start_up(world, sizes.objects, sizes.runs)
+    say("steady state")
+    yield from steady_state(world, background, sizes.objects, sizes.resync_interval)
+    say("failover")
+    yield from failover(world, sizes.objects)
+
+
+def _under_quotas(ground: Ground, sizes: Sizes) -> Iterator[Figure]:
+    say(f"{sizes.quota_keys} keys in one region, with KMS's quotas")
+    with ground.world("quotas", REGIONS[:1], "--quotas") as world, world.operator():
+        yield from under_quotas(world, sizes.quota_keys)
+
+
+def say(text: str) -> None:
+    """Progress, on standard error: the table alone goes to standard output."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure what the operator costs.")
+    parser.add_argument("--quick", action="store_true", help="fewer keys and objects: about a minute and a half")
+    parser.add_argument("--save", action="store_true", help="make this run the baseline")
+    parser.add_argument("--runs", type=int, help="how often to repeat what is short; the least value counts")
+    options = parser.parse_args()
+    if options.quick and options.save:
+        parser.error("a baseline needs the whole run: leave out --quick")
+    sizes = QUICK if options.quick else FULL
+    interrupted_by_sigterm()
+    try:
+        figures = machine(measure(replace(sizes, runs=options.runs or sizes.runs)))
+    except KeyboardInterrupt:
+        return 130
+    except (BinariesError, KubectlError, MiscountError, ProcessError, RefusedError, TimeoutError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{table(figures, load(BASELINE))}\n")
+    save(RESULT, figures)
+    if options.save:
+        save(BASELINE, figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""plan and orphans beside a real operator: what they foretell comes true, and they themselves change nothing."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.emulator import CREDENTIALS, REPOSITORY
+from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT
+from tests.cluster.tenant import OWNER_TAGS, Object, Tenant, key, provider, secret
+
+SECONDS = 60  # two imports of the clients on a busy machine, and a few calls
+
+
+class Shell:
+    """A user's shell: this cluster, this AWS, and `infra-operator`."""
+
+    def __init__(self, cluster: Cluster, tenant: Tenant, kubeconfig: Path | None) -> None:
+        self._namespace = tenant.namespace
+        self._environment = {
+            "AWS_ENDPOINT_URL": cluster.aws_endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "HOME": str(cluster.folder),
+            "PYTHONPATH": str(REPOSITORY),
+            **CREDENTIALS,
+            **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
+        }
+
+    def run(self, *arguments: str, stdin: str = "") -> tuple[int, str]:
+        """Exit code and report; nothing may stand on the standard error."""
+        command = [sys.executable, "-m", "controller", *arguments]
+        done = subprocess.run(
+            command, check=False, env=self._environment, input=stdin, capture_output=True, text=True, timeout=SECONDS
+        )
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+    def plan(self, *objects: Object) -> tuple[int, Any]:
+        """Exit code and report of a plan for these objects."""
+        text = "\n---\n".join(json.dumps(one) for one in objects)
+        code, told = self.run("plan", "-n", self._namespace, "-o", "json", "-f", "-", stdin=text)
+        return code, json.loads(told)
+
+    def plan_one(self, one: Object) -> tuple[int, Any]:
+        """Exit code and the one object of the report."""
+        code, told = self.plan(one)
+        (found,) = told["objects"]
+        return code, found
+
+    def orphans(self) -> tuple[int, Any]:
+        """Exit code and report."""
+        code, told = self.run("orphans", "-o", "json")
+        return code, json.loads(told)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operator(cluster: Cluster) -> Iterator[None]:
+    with cluster.operator(resync_interval="1s", quota_fraction="1.0"):
+        yield
+
+
+@pytest.fixture
+def tenant(cluster: Cluster, namespace: str) -> Iterator[Tenant]:
+    user = Tenant(cluster, namespace)
+    yield user
+    user.provide()
+    user.leave()
+
+
+@pytest.fixture
+def shell(cluster: Cluster, tenant: Tenant) -> Shell:
+    """The administrator's."""
+    return Shell(cluster, tenant, cluster.kubeconfig)
+
+
+def actions(outcome: Any) -> list[str]:
+    return [step["action"] for step in outcome["actions"]]
+
+
+def test_a_plan_comes_true_and_changes_nothing_itself(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    wish = key("orders", description="Orders", enableKeyRotation=True, tags={"team": "shop"})
+    code, outcome = shell.plan_one(wish)
+    assert (code, actions(outcome)) == (2, ["AddFinalizer", "CreateKey", "EnableKeyRotation"])
+    assert (tenant.all(), tenant.owned()) == ([], [])
+
+    tenant.apply(wish)
+    tenant.until_settled("orders")
+    code, outcome = shell.plan_one(wish)
+    assert (code, outcome["verdict"], actions(outcome)) == (0, "unchanged", [])
+
+    before = tenant.get("orders")["metadata"]["resourceVersion"]
+    code, outcome = shell.plan_one(key("orders", description="Invoices", enableKeyRotation=True, enabled=False))
+    assert (code, actions(outcome)) == (2, ["UpdateKeyDescription", "UntagResource", "DisableKey"])
+    assert {step["key"] for step in outcome["actions"]} == {tenant.key_id("orders")}
+    assert tenant.get("orders")["metadata"]["resourceVersion"] == before
+    assert tenant.described(tenant.key_id("orders"))["Description"] == "Orders"
+
+
+def test_the_key_of_a_deleted_object_is_foretold_to_come_back(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    wish = key("orders", deletionPolicy="Delete", pendingWindowInDays=7)
+    tenant.apply(wish)
+    tenant.until_settled("orders")
+    key_id = tenant.key_id("orders")
+    tenant.delete("orders")
+    code, outcome = shell.plan_one(wish)
+    assert code == 2
+    assert actions(outcome)[:3] == ["AddFinalizer", "RecordKey", "CancelKeyDeletion"]
+    assert "CreateKey" not in actions(outcome)
+    assert {step["key"] for step in outcome["actions"]} == {None, key_id}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"keyUsage": "SIGN_VERIFY"}, "keyUsage SIGN_VERIFY needs a keySpec that can sign"),
+        ({"tags": {"aws:mine": "x"}}, "tag keys that start with aws: belong to AWS"),
+        ({"keyspec": "RSA_2048"}, "Unknown fields: spec.keyspec"),
+        ({"pendingWindowInDays": 31}, "Input should be less than or equal to 30"),
+    ],
+)
+def test_what_admission_would_refuse_is_refused(shell: Shell, tenant: Tenant, spec: Object, words: str) -> None:
+    tenant.provide()
+    code, outcome = shell.plan_one(key("bad", **spec))
+    assert (code, outcome["verdict"]) == (1, "refused")
+    assert words in outcome["message"]
+
+
+def test_what_is_fixed_once_the_key_exists_is_refused(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    tenant.declare("orders")
+    tenant.until_settled("orders")
+    code, outcome = shell.plan_one(key("orders", keySpec="RSA_2048"))
+    assert (code, outcome["verdict"]) == (1, "refused")
+    assert "keySpec cannot change once the key exists" in outcome["message"]
+
+
+def test_provider_and_secret_may_come_with_the_key(shell: Shell, tenant: Tenant) -> None:
+    credentials = secret("aws", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
+    code, told = shell.plan(credentials, provider("own", credentialsSecret={"name": "aws"}), key("orders"))
+    found, orders = told["objects"]
+    assert (code, found["verdict"], found["reason"]) == (2, "unchanged", "AuthenticationSucceeded")
+    assert actions(orders) == ["AddFinalizer", "CreateKey"]
+    assert (tenant.all("awsproviders"), tenant.all("secrets")) == ([], [])
+
+
+def test_whoever_may_only_look_gets_the_plan_with_a_note(cluster: Cluster, tenant: Tenant) -> None:
+    tenant.provide()
+    reader = Shell(cluster, tenant, cluster.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT))
+    code, told = reader.plan(key("orders"))
+    assert (code, actions(told["objects"][0])) == (2, ["AddFinalizer", "CreateKey"])
+    (note,) = told["notes"]
+    assert note.startswith(f"The API server did not judge KMSKey {tenant.namespace}/orders: kmskeys")
+
+
+def test_without_a_cluster_the_samples_can_be_planned(cluster: Cluster, tenant: Tenant) -> None:
+    shell = Shell(cluster, tenant, None)
+    code, told = shell.run("plan", "-f", str(REPOSITORY / "manifests" / "samples" / "quickstart" / "keys.yaml"))
+    assert code == 2
+    assert "Plan: 2 change. Nothing was written." in told
+    assert "Note: No cluster: every object is taken for new" in told
+
+
+def test_the_retained_key_of_a_deleted_object_is_an_orphan(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    for name in ("kept", "left"):
+        tenant.declare(name, deletionPolicy="Retain")
+        tenant.until_settled(name)
+    left = tenant.key_id("left")
+    tenant.delete("left")
+    code, told = shell.orphans()
+    ours = [orphan for orphan in told["orphans"] if orphan["owner"].startswith(f"{tenant.namespace}/")]
+    assert code == 2
+    assert [(orphan["keyId"], orphan["keyState"], orphan["monthlyUSD"]) for orphan in ours] == [(left, "Enabled", 1)]
+    assert told["totalMonthlyUSD"] >= 1
+    assert tenant.described(left)["KeyState"] == "Enabled"
+
+
+def test_keys_of_another_cluster_are_none_of_our_orphans(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    foreign = tenant.kms.create_key(Tags=[{"TagKey": OWNER_TAGS[0], "TagValue": "another cluster"}])["KeyMetadata"]["KeyId"]
+    _, told = shell.orphans()
+    assert foreign not in [orphan["keyId"] for orphan in told["orphans"]]

@@ -1,0 +1,36 @@
+import pytest
+
+from controller.tables import table
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert table(["name", "state"], [["a-long-name", "Enabled"], ["b", "Disabled"]]) == (
+        "NAME          STATE\n"
+        "a-long-name   Enabled\n"
+        "b             Disabled"
+    )  # fmt: skip
+
+
+def test_without_rows_there_is_the_heading() -> None:
+    assert table(["name", "state"], []) == "NAME   STATE"
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\n"])
+def test_what_is_absent_is_a_dash(value: object) -> None:
+    assert table(["name", "key", "told"], [["a", value, "x"]]).splitlines()[1] == "a      -     x"
+
+
+@pytest.mark.parametrize("steering", ["\x1b[31mred", "two\nlines", "back\rwards", "bell\x07", "\u202eright to left"])
+def test_a_cell_cannot_steer_the_terminal(steering: str) -> None:
+    text = table(["name", "told"], [[steering, "x"]])
+    assert len(text.splitlines()) == 2
+    assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_numbers_are_shown_as_they_are() -> None:
+    assert table(["keys"], [[0], [12]]) == "KEYS\n0\n12"
+
+
+def test_a_row_of_another_length_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        table(["name", "state"], [["only one"]])
