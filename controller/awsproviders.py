@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 from pydantic import ValidationError
 
 from aws.clients import Clients, Connection
@@ -28,13 +29,15 @@ from controller.patches import status_patch
 from controller.secrets import CredentialsInvalidError, read_credentials
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
-from reconcilers.awsprovider import Identity, ProviderEntry, plan_awsprovider, resolve
+from reconcilers.awsprovider import LOOK_AGAIN, Identity, ProviderEntry, plan_awsprovider, resolve
 from reconcilers.failures import explain
 from reconcilers.names import API_VERSION, GROUP, IS_DEFAULT_ANNOTATION, VERSION
 from reconcilers.news import news
 from reconcilers.reasons import Reason
 from reconcilers.resources import AWSProviderSpec, AWSProviderStatus, ProviderRef
 from reconcilers.states import Account, FailureKind, Problem, Unobservable
+
+log = structlog.get_logger()
 
 AWSPROVIDERS = Resource(GROUP, VERSION, "awsproviders", "AWSProvider")
 # product: a rotated Secret takes effect within a minute.
@@ -104,15 +107,16 @@ class AWSProviders:
             self.wake_keys(None if str(is_now.ref) == self._default else is_now.namespace)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
-        """One pass over one provider: try its credentials, report. Raises AWSError and KubeError where a retry may help."""
+        """One pass over one provider: try its credentials, report; when to try again. Raises KubeError."""
         obj = self._own.get(ref)
         if obj is None or obj.deletion_timestamp is not None:
             return None
         try:
             identity = await self._authenticate(obj)
         except AWSError as error:
+            log.warning("authentication_failed", code=error.failure.code, error=error.failure.message)
             await self._report_first(obj, error)
-            raise
+            return LOOK_AGAIN
         return await self._report(obj, identity)
 
     async def _report_first(self, obj: KubeObject, error: AWSError) -> None:

@@ -52,12 +52,12 @@ DEFAULT_PROVIDER = flag(
 )
 DEFAULT_DELETION_POLICY = flag(
     "--default-deletion-policy",
-    "What becomes of a key whose object is deleted, unless the object or its provider says.",
+    "What becomes of a key whose object is deleted, unless the object says.",
     type=click.Choice(DELETION_POLICIES),
     default="ScheduleKeyDeletion",
 )
 ALLOW_CUSTOM_ENDPOINTS = flag(
-    "--allow-custom-endpoints", "Let an AWSProvider choose the endpoint that gets its credentials.", is_flag=True
+    "--allow-custom-endpoints", "Let an AWSProvider choose the endpoint to which its Secret's credentials are sent.", is_flag=True
 )
 ALLOW_POLICY_LOCKOUT_BYPASS = flag(
     "--allow-policy-lockout-bypass", "Let a key's policy lock out those who could correct it.", is_flag=True

@@ -98,7 +98,8 @@ def _referenced(ref: ProviderRef, namespace: str, here: list[ProviderEntry], def
 
 def _status(generation: int, before: AWSProviderStatus, finding: Finding, now: datetime, **seen: object) -> AWSProviderStatus:
     """lastAuthenticationTime moves only with another change: a status that changed by itself would be written for ever."""
-    verdict = Verdict(finding, None, Progress.SETTLED if finding.holds else Progress.STALLED)
+    troubled = Progress.WORKING if finding.reason == Reason.AWS_UNAVAILABLE else Progress.STALLED
+    verdict = Verdict(finding, None, Progress.SETTLED if finding.holds else troubled)
     new_conditions = conditions(verdict, before.conditions, generation, now)
     after = before.model_copy(update={"observed_generation": generation, "conditions": new_conditions, **seen})
     if after == before or not finding.holds:

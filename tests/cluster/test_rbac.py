@@ -27,13 +27,14 @@ class Access(NamedTuple):
 
 
 NEEDED = [
-    *(Access(verb, OURS, kind) for kind in ("kmskeys", "awsproviders") for verb in ("get", "list", "watch", "patch")),
+    *(Access(verb, OURS, kind) for kind in ("kmskeys", "awsproviders") for verb in ("get", "list", "watch")),
+    Access("patch", OURS, "kmskeys"),
     *(Access("patch", OURS, f"{kind}/status") for kind in ("kmskeys", "awsproviders")),
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
     Access("get", "", "namespaces", name="kube-system"),
     Access("create", "coordination.k8s.io", "leases", namespace=NAMESPACE),
-    *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("get", "update", "patch")),
+    *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("get", "update")),
 ]
 
 DENIED = [
@@ -44,7 +45,8 @@ DENIED = [
     *(Access("update", OURS, f"{kind}/{part}") for kind in ("kmskeys", "awsproviders") for part in ("status", "finalizers")),
     # Other leases lead other programs.
     *(Access(verb, "coordination.k8s.io", "leases", "another", NAMESPACE) for verb in ("get", "update", "patch", "delete")),
-    Access("delete", "coordination.k8s.io", "leases", LEASE, NAMESPACE),
+    *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("patch", "delete")),
+    Access("patch", OURS, "awsproviders"),
     Access("create", "coordination.k8s.io", "leases", namespace="kube-system"),
     Access("list", "coordination.k8s.io", "leases", namespace=NAMESPACE),
     # Nothing leads to more rights than these.
