@@ -215,6 +215,8 @@ class KeyPass:
             return None  # the next pass asks who we are, and knows what to report
         plan = plan_after(failure, self.key, self._means.operator, self._now)
         await self.report(plan.status)
+        if refused:
+            return None
         if plan.look_again is not None:
             log.warning(
                 "aws_refused",

@@ -89,7 +89,7 @@ def test_a_createkey_that_was_refused_for_its_credentials_is_sent_again_without_
     tenant.declare("k")
     tenant.until_settled("k")
     assert proxy.writes == ["CreateKey", "CreateKey"]
-    assert "ListKeys" not in proxy.calls
+    assert proxy.calls.count("ListKeys") <= 1  # once in a process, for the keys of earlier objects
 
 
 def test_an_object_that_is_deleted_while_its_key_is_unknown_takes_the_key_along(proxy: AwsProxy, tenant: Tenant) -> None:
