@@ -109,7 +109,7 @@ class KeyPass:
         for _ in range(MAX_ROUNDS):
             plan = self._plan()
             look_again = await self._apply_all(plan)
-            if not plan.actions or is_last(plan):
+            if not plan.actions or plan.is_last:
                 return look_again
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
@@ -255,11 +255,6 @@ class KeyPass:
                 True,
             )
         self._means.events.record(regarding(self._obj), "Warning" if serious else "Normal", reason, type(action).__name__, note)
-
-
-def is_last(plan: Plan) -> bool:
-    """An object without our finalizer is no longer ours to look at."""
-    return bool(plan.actions) and isinstance(plan.actions[-1], RemoveFinalizer)
 
 
 def _is_serious(action: Action, key: KeyObject, operator: Operator) -> bool:

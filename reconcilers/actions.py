@@ -274,3 +274,8 @@ class Plan:
     look_again: timedelta | None = None
     write_ahead: bool = False
     drift: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it lets the object go: without our finalizer it is no longer ours to look at."""
+        return bool(self.actions) and isinstance(self.actions[-1], RemoveFinalizer)

@@ -39,8 +39,8 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import deletion_policy, window_in_days
 
-SOON = timedelta(seconds=5)
-LATER = timedelta(minutes=5)
+SOON = timedelta(seconds=5)  # Creating and Updating last seconds
+LATER = timedelta(minutes=5)  # a state that only somebody else can end
 LET_GO = "Or set spec.deletionPolicy: Retain to let go of the key as it is."
 
 

@@ -39,7 +39,7 @@ def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operat
     for _ in range(MAX_ROUNDS):
         plan = plan_kmskey(key, account, seen, operator, now)
         done += plan.actions
-        if not plan.actions or isinstance(plan.actions[-1], RemoveFinalizer):
+        if not plan.actions or plan.is_last:
             return Forecast(tuple(done), plan.status)
         if plan.write_ahead:
             key = replace(key, status=plan.status)

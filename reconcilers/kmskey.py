@@ -21,7 +21,7 @@ from typing import Any
 from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, Plan, RecordKey, TagResource
 from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
-from reconcilers.deletion import plan_deletion, plan_deletion_unseen, plan_retained
+from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
 from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
 from reconcilers.lag import shows_not_yet
@@ -49,8 +49,6 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import wanted_key
 
-SOON = timedelta(seconds=5)  # Creating and Updating last seconds
-LATER = timedelta(minutes=5)  # a state that only somebody else can end
 PATIENCE = timedelta(seconds=10)  # keys and their provider are often applied together, and arrive in any order
 
 
