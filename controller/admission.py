@@ -21,7 +21,9 @@ from controller.kube import Forbidden, Kube, KubeError, NotFound, Unauthorized, 
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Resource
 from reconcilers.crds import crds
-from reconcilers.resources import AWSProviderSpec, KMSKeySpec, Model
+from reconcilers.fields import Model
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.provider_fields import AWSProviderSpec
 
 Json = dict[str, Any]
 

@@ -37,7 +37,7 @@ from controller.objects import Resource, decode_object
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
 from controller.workers import Workers
-from reconcilers.resources import DeletionPolicy
+from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
 
 LEASE_NAME = "infra-operator.aws-infra-operator.runner.codes"  # the older operator's, so that the two never lead at once

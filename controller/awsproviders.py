@@ -31,10 +31,11 @@ from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.awsprovider import LOOK_AGAIN, Identity, ProviderEntry, plan_awsprovider, resolve
 from reconcilers.failures import explain
+from reconcilers.key_spec import ProviderRef
 from reconcilers.names import API_VERSION, GROUP, IS_DEFAULT_ANNOTATION, VERSION
 from reconcilers.news import news
+from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 from reconcilers.reasons import Reason
-from reconcilers.resources import AWSProviderSpec, AWSProviderStatus, ProviderRef
 from reconcilers.states import Account, FailureKind, Problem, Unobservable
 
 log = structlog.get_logger()

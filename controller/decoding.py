@@ -1,4 +1,4 @@
-"""Between the models of reconcilers/resources and the bytes of the API server."""
+"""Between the models of reconcilers/ and the bytes of the API server."""
 
 from typing import Any, TypeVar
 
@@ -7,7 +7,7 @@ import structlog
 from pydantic import ValidationError
 
 from controller.objects import KubeObject
-from reconcilers.resources import Model
+from reconcilers.fields import Model
 
 M = TypeVar("M", bound=Model)
 

@@ -5,9 +5,10 @@ from pydantic import ValidationError
 from controller.decoding import read_status, tell
 from controller.events import Regarding
 from controller.objects import KubeObject, Resource
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import API_VERSION, GROUP, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
 from reconcilers.reasons import Reason
-from reconcilers.resources import KMSKeySpec, KMSKeyStatus
 from reconcilers.states import KeyObject, Problem
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")

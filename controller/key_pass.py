@@ -38,13 +38,14 @@ from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.echoes import Echo, listen, written
 from reconcilers.failures import plan_after
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.news import news
 from reconcilers.ownership import owner
 from reconcilers.reasons import Reason
 from reconcilers.reports import remembered
-from reconcilers.resources import DeletionPolicy, KMSKeyStatus
 from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Operator, Seen, Unobservable
 from reconcilers.wanted import asked, deletion_policy
 

@@ -21,9 +21,9 @@ from controller.own_writes import OwnWrites
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reports import blocked, report
-from reconcilers.resources import KMSKeySpec
 from reconcilers.states import KeyObject, Operator, Problem
 
 RESYNC_JITTER = 0.1

@@ -27,8 +27,8 @@ from controller.objects import KubeObject
 from controller.read_only import Clouds, read_only
 from controller.tables import table
 from reconcilers.failures import explain
+from reconcilers.key_spec import ProviderRef
 from reconcilers.orphans import PRICE, Orphan, orphans
-from reconcilers.resources import ProviderRef
 from reconcilers.states import ObservedKey, Unobservable
 
 ERROR, SOME, NONE = 1, 2, 0

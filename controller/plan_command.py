@@ -39,10 +39,11 @@ from controller.secrets import SECRETS
 from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
 from reconcilers.conditions import find
 from reconcilers.failures import explain
+from reconcilers.fields import DeletionPolicy
 from reconcilers.forecast import NOT_YET, Forecast, forecast
+from reconcilers.key_spec import KMSKeySpec, ProviderRef
 from reconcilers.kmskey import plan_unasked, plan_unseen
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, ProviderRef
 from reconcilers.states import Account, KeyObject, NotCreated, Operator, Seen, Unobservable
 
 NO_CLUSTER = (

@@ -19,9 +19,9 @@ from controller.manifests import Manifest
 from controller.objects import KubeObject, Ref
 from controller.read_only import Clouds
 from reconcilers.awsprovider import ProviderEntry, resolve
+from reconcilers.key_spec import ProviderRef
 from reconcilers.names import IS_DEFAULT_ANNOTATION
 from reconcilers.reasons import Reason
-from reconcilers.resources import ProviderRef
 from reconcilers.states import KeyObject, Problem, Unobservable
 
 # What an object, or a cluster, that is not there yet has for a UID; no key can carry it.

@@ -8,7 +8,7 @@ import msgspec
 from aws.credentials import StaticCredentials
 from controller.kube import Forbidden, Kube, NotFound
 from controller.objects import Resource
-from reconcilers.resources import AWSProviderSpec, SecretKeyRef
+from reconcilers.provider_fields import AWSProviderSpec, SecretKeyRef
 
 SECRETS = Resource("", "v1", "secrets", "Secret")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
+from reconcilers.key_status import CreationAttempt, KMSKeyStatus
 from reconcilers.reasons import Reason
-from reconcilers.resources import CreationAttempt, KMSKeyStatus
 from reconcilers.states import Grant, ObservedKey
 
 

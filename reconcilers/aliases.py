@@ -15,8 +15,8 @@ Not promised: that nobody moves an alias between our look and our DeleteAlias, w
 from collections.abc import Iterable, Mapping
 
 from reconcilers.actions import AliasChange, CreateAlias, DeleteAlias
+from reconcilers.key_spec import AWS_ALIASES, MAX_ALIASES
 from reconcilers.reasons import Reason
-from reconcilers.resources import AWS_ALIASES, MAX_ALIASES
 from reconcilers.states import KeyObject, ObservedKey, Problem, Unobservable, Wanted
 
 PREFIX = "alias/"

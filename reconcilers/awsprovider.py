@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconcilers.conditions import Finding, Progress, Verdict, conditions
+from reconcilers.key_spec import ProviderRef
 from reconcilers.names import IS_DEFAULT_ANNOTATION
+from reconcilers.provider_fields import AWSProviderStatus
 from reconcilers.reasons import Reason
-from reconcilers.resources import AWSProviderStatus, ProviderRef
 from reconcilers.states import Problem, Unobservable
 
 LOOK_AGAIN = timedelta(seconds=30)  # a Secret that was rotated, mended or spoilt shows within a minute

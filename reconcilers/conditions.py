@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal
 
-from reconcilers.resources import Condition
+from reconcilers.fields import Condition
 
 
 class Progress(Enum):

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from reconcilers.fields import Model
 from reconcilers.names import GROUP, VERSION
-from reconcilers.resources import AWSProvider, KMSKey, Model
+from reconcilers.resources import AWSProvider, KMSKey
 
 Json = dict[str, Any]
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
 from reconcilers.aliases import to_free
+from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
 from reconcilers.lag import shows_not_yet
 from reconcilers.names import KMSKEY_FINALIZER
@@ -23,7 +24,6 @@ from reconcilers.reasons import Reason
 from reconcilers.refusals import elsewhere, leads_elsewhere
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED
 from reconcilers.reports import blocked, report, seen_fields, working
-from reconcilers.resources import DeletionPolicy
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
 from reconcilers.states import (
     Account,

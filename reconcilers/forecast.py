@@ -15,9 +15,9 @@ from datetime import datetime
 
 from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
 from reconcilers.after import after
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.resources import KMSKeyStatus
 from reconcilers.states import Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
 
 NOT_YET = "(known after creation)"

@@ -17,7 +17,8 @@ import json
 from collections.abc import Iterable, Mapping
 
 from reconcilers.actions import CreateGrant, GrantChange, RevokeGrant
-from reconcilers.resources import GrantConstraints, GrantSpec, KMSKeyStatus, RecordedGrant
+from reconcilers.grant_fields import GrantConstraints, GrantSpec
+from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.states import Grant, ObservedKey, Unobservable, Wanted
 
 # "Key states of AWS KMS keys": those in which CreateGrant works.

@@ -24,6 +24,7 @@ from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
 from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
+from reconcilers.key_status import CreationAttempt
 from reconcilers.lag import shows_not_yet
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
@@ -32,7 +33,6 @@ from reconcilers.reasons import Reason
 from reconcilers.refusals import refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
-from reconcilers.resources import CreationAttempt
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, nothing_was_made, proves_none, search_delay
 from reconcilers.states import (
     Account,

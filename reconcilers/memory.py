@@ -9,8 +9,8 @@ from typing import Any
 
 from reconcilers.aliases import on_key, targets
 from reconcilers.grants import recorded_after, recorded_ahead
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.reports import managed
-from reconcilers.resources import KMSKeyStatus
 from reconcilers.states import ObservedKey, Unobservable, Wanted
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconcilers.conditions import find
+from reconcilers.fields import Condition
 from reconcilers.reasons import Reason
-from reconcilers.resources import Condition
 
 # Work, waiting and the user's own wish: no problem, though something is not in sync.
 QUIET = frozenset({Reason.UPDATING, Reason.KEY_NOT_USABLE_YET, Reason.SUSPENDED, Reason.KEY_DISABLED})

@@ -6,8 +6,8 @@ These are what admission cannot judge: it cannot parse JSON, does not know the p
 from collections.abc import Callable
 
 from reconcilers import policies
+from reconcilers.fields import MAX_TAGS
 from reconcilers.reasons import Reason
-from reconcilers.resources import MAX_TAGS
 from reconcilers.states import Account, KeyObject, Operator, Problem, Wanted
 
 Rule = Callable[[KeyObject, Account, Wanted, Operator], Problem | None]

@@ -26,10 +26,11 @@ from reconcilers.actions import (
     UpdateKeyDescription,
 )
 from reconcilers.aliases import alias_changes
+from reconcilers.fields import MAX_TAGS
 from reconcilers.grants import grant_changes
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import OWNER_TAGS
 from reconcilers.policies import same
-from reconcilers.resources import MAX_TAGS, KMSKeyStatus
 from reconcilers.states import ObservedKey, Rotation, Unobservable, Wanted
 
 PENDING_DELETION = frozenset({"PendingDeletion", "PendingReplicaDeletion"})

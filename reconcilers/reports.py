@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
+from reconcilers.key_status import KMSKeyStatus, LastError
 from reconcilers.names import OWNER_TAGS
 from reconcilers.reasons import Reason
-from reconcilers.resources import KMSKeyStatus, LastError
 from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation, Unobservable
 from reconcilers.wanted import deletion_policy
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus
 
 
 class FailureKind(Enum):

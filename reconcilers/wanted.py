@@ -1,9 +1,9 @@
 """From a spec to the key as it shall be: defaults resolved, the provider's tags and the owner tags added."""
 
 from reconcilers.aliases import alias_names
+from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import wanted_grant
 from reconcilers.ownership import owner_tags
-from reconcilers.resources import DeletionPolicy
 from reconcilers.states import Account, Asked, KeyObject, Operator, Wanted
 
 ACCOUNT_PLACEHOLDER = "${AWS_ACCOUNT_ID}"

@@ -28,8 +28,8 @@ from reconcilers.actions import (
     UpdateKeyDescription,
 )
 from reconcilers.after import after
+from reconcilers.key_status import CreationAttempt
 from reconcilers.reasons import Reason
-from reconcilers.resources import CreationAttempt
 from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Unobservable
 from tests.aws.worlds import Answer, FakeAws, refusal, terms
 

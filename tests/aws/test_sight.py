@@ -2,8 +2,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from aws.sight import Sight
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import CreationAttempt, KMSKeyStatus, LastError
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
-from reconcilers.resources import CreationAttempt, DeletionPolicy, KMSKeySpec, KMSKeyStatus, LastError
 from reconcilers.states import Candidates, KeyObject, Missing, NotCreated, ObservedKey, Operator, Seen
 from tests.aws.test_cluster_keys import Indexed, connect
 

@@ -16,8 +16,8 @@ from aws.errors import RetryableError
 from aws.search import Search
 from aws.wires import AwsWires
 from reconcilers.actions import CreateKey, EnableKeyRotation, TagResource
+from reconcilers.key_status import CreationAttempt
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
-from reconcilers.resources import CreationAttempt
 from reconcilers.states import Asked, Missing, ObservedKey, Rotation
 from tests.aws.worlds import terms
 from tests.bench.fast_kms import Calls, FastKMS, Quota

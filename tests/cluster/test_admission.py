@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from reconcilers.fields import DeletionPolicy
 from reconcilers.names import API_VERSION, TAG_PREFIX
-from reconcilers.resources import DeletionPolicy
 from tests.cluster.cluster import Cluster
 from tests.cluster.kubectl import KubectlError
 

@@ -17,7 +17,7 @@ from controller import cli, flags
 from controller.objects import Ref
 from controller.settings import Address, Settings
 from reconcilers import crds
-from reconcilers.resources import DeletionPolicy
+from reconcilers.fields import DeletionPolicy
 
 ALL_FLAGS = [
     *("--metrics-bind-address", "--health-bind-address", "--leader-elect", "--no-leader-elect", "--lease-namespace"),

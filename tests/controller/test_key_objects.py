@@ -5,8 +5,9 @@ import pytest
 
 from controller.key_objects import key_object
 from controller.objects import decode_object
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import GROUP, KMSKEY_FINALIZER
-from reconcilers.resources import KMSKeySpec, KMSKeyStatus
 from reconcilers.states import KeyObject
 from tests.controller.clouds import kubernetes
 

@@ -6,8 +6,9 @@ import pytest
 
 from controller.awsproviders import Reached
 from controller.plan_providers import NO_UID, PlanProviders
+from reconcilers.key_spec import KMSKeySpec, ProviderRef
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import IS_DEFAULT_ANNOTATION
-from reconcilers.resources import KMSKeySpec, KMSKeyStatus, ProviderRef
 from reconcilers.states import KeyObject, Unobservable
 from tests.controller.clouds import REGION, SmallAws, SmallCluster, kubernetes, looking
 from tests.controller.test_plan_command import manifest

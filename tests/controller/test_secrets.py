@@ -8,7 +8,7 @@ import pytest
 from aws.credentials import StaticCredentials
 from controller.kube import Kube, KubeError, Request, Response, Stream
 from controller.secrets import CredentialsInvalidError, read_credentials
-from reconcilers.resources import AWSProviderSpec
+from reconcilers.provider_fields import AWSProviderSpec
 from tests.controller.scripted import failure
 
 PATH = "/api/v1/namespaces/team/secrets/"

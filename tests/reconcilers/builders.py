@@ -6,9 +6,11 @@ Each builder without arguments fits the others: the key is this object's, in thi
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RecordedGrant
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from reconcilers.reasons import Reason
-from reconcilers.resources import CreationAttempt, DeletionPolicy, KMSKeySpec, KMSKeyStatus, RecordedGrant
 from reconcilers.states import Account, Grant, KeyObject, ObservedKey, Operator, Rotation, Unobservable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

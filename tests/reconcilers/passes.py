@@ -34,9 +34,9 @@ from reconcilers.actions import (
 from reconcilers.after import after
 from reconcilers.aliases import on_key, targets
 from reconcilers.grants import digest
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.resources import KMSKeyStatus
 from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Operator, Seen, Unobservable
 from tests.reconcilers.builders import STATES, observed
 

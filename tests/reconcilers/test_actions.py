@@ -21,7 +21,7 @@ from reconcilers.actions import (
     UntagResource,
     UpdateKeyDescription,
 )
-from reconcilers.resources import CreationAttempt
+from reconcilers.key_status import CreationAttempt
 from reconcilers.states import Grant
 from tests.reconcilers.builders import KEY_ID, NOW, UID, arn, observed
 

@@ -2,8 +2,8 @@ import pytest
 
 from reconcilers.actions import CreateAlias, DeleteAlias
 from reconcilers.aliases import ALIAS_ADVICE, alias_changes, alias_conflict, alias_names, on_key, targets, to_free
+from reconcilers.key_spec import MAX_ALIASES, KMSKeySpec
 from reconcilers.reasons import Reason
-from reconcilers.resources import MAX_ALIASES, KMSKeySpec
 from reconcilers.states import ObservedKey, Unobservable
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import DENIED, OTHER_KEY_ID, account, arn, key, leading, observed, operator, remembered

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.awsprovider import Identity, ProviderEntry, plan_awsprovider, resolve
+from reconcilers.key_spec import ProviderRef
+from reconcilers.provider_fields import AWSProviderStatus
 from reconcilers.reasons import Reason
-from reconcilers.resources import AWSProviderStatus, ProviderRef
 from reconcilers.states import Problem, Unobservable
 from tests.reconcilers.builders import ACCOUNT_ID, NOW
 

@@ -23,9 +23,12 @@ from reconcilers.actions import (
 )
 from reconcilers.aliases import alias_names, on_key, to_free
 from reconcilers.conditions import find
+from reconcilers.fields import DeletionPolicy
+from reconcilers.grant_fields import GrantSpec
 from reconcilers.grants import digest, wanted_grant
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, OWNER_TAGS, UID_TAG
-from reconcilers.resources import DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus, RecordedGrant
 from reconcilers.states import (
     Account,
     Candidates,

@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from reconcilers.crds import crds, files, render
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import GROUP, VERSION
-from reconcilers.resources import AWSProviderSpec, KMSKeySpec, KMSKeyStatus
+from reconcilers.provider_fields import AWSProviderSpec
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "crds"
 STRUCTURAL = {

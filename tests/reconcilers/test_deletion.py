@@ -16,8 +16,10 @@ from reconcilers.actions import (
 from reconcilers.conditions import find
 from reconcilers.deletion import LET_GO, plan_deletion, plan_deletion_unseen
 from reconcilers.failures import plan_after
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec, KMSKeyStatus, RecordedGrant
 from reconcilers.states import (
     Account,
     Candidates,

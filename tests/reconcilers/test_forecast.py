@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.conditions import find
+from reconcilers.fields import DeletionPolicy
 from reconcilers.forecast import NOT_YET, Forecast, forecast
+from reconcilers.grant_fields import GrantSpec
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.names import OWNER_TAG, UID_TAG
-from reconcilers.resources import DeletionPolicy, GrantSpec, KMSKeySpec
 from reconcilers.states import Candidates, KeyObject, NotCreated, ObservedKey, Rotation, Seen, Unobservable
 from tests.reconcilers import builders
 from tests.reconcilers.builders import DENIED, NOW, account, arn, attempted, observed, operator, remembered

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from reconcilers.actions import CreateGrant, RevokeGrant
+from reconcilers.grant_fields import GrantConstraints, GrantSpec
 from reconcilers.grants import (
     digest,
     found_grants,
@@ -13,7 +14,8 @@ from reconcilers.grants import (
     to_revoke,
     wanted_grant,
 )
-from reconcilers.resources import GrantConstraints, GrantSpec, KMSKeySpec, RecordedGrant
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import RecordedGrant
 from reconcilers.states import Grant, ObservedKey, Wanted
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import DENIED, account, arn, key, observed, operator, remembered

@@ -6,10 +6,10 @@ import pytest
 
 from reconcilers.actions import RemoveFinalizer
 from reconcilers.conditions import find
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.names import PAUSED_ANNOTATION
 from reconcilers.reasons import Reason
-from reconcilers.resources import KMSKeySpec
 from reconcilers.states import KeyObject, NotCreated
 from tests.reconcilers.builders import NOW, account, key, observed, operator, remembered
 from tests.reconcilers.verdicts import told

@@ -7,9 +7,12 @@ from typing import Literal
 import pytest
 
 from reconcilers.actions import AddFinalizer, CancelKeyDeletion, CreateAlias, Plan, TagResource, UpdateKeyDescription
+from reconcilers.fields import Condition, DeletionPolicy
+from reconcilers.grant_fields import GrantSpec
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.reasons import Reason
-from reconcilers.resources import Condition, DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus
 from reconcilers.states import KeyObject, ObservedKey
 from tests.reconcilers.builders import (
     ACCOUNT_ID,

@@ -5,9 +5,10 @@ import pytest
 
 from reconcilers.actions import AddFinalizer, CreateKey, Plan, RecordKey
 from reconcilers.failures import plan_after
+from reconcilers.fields import DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.reasons import Reason
-from reconcilers.resources import DeletionPolicy, KMSKeySpec
 from reconcilers.states import Account, Candidates, Failure, FailureKind, KeyObject, Missing, NotCreated, Seen, Unobservable
 from tests.reconcilers.builders import (
     ACCOUNT_ID,

@@ -1,7 +1,8 @@
 import pytest
 
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.memory import ahead, kept
-from reconcilers.resources import KMSKeySpec, KMSKeyStatus
 from reconcilers.states import ObservedKey, Wanted
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import DENIED, OTHER_KEY_ID, account, key, leading, observed, operator, remembered

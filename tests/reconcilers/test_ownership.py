@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from reconcilers.actions import AddFinalizer, CancelKeyDeletion, CreateKey, RecordKey, TagResource
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.ownership import claimable, owned, owner, owner_tags
 from reconcilers.reasons import Reason
-from reconcilers.resources import KMSKeySpec
 from reconcilers.states import Candidates, NotCreated, ObservedKey, Seen
 from tests.reconcilers.builders import (
     DENIED,

@@ -1,8 +1,9 @@
 import pytest
 
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.reasons import Reason
 from reconcilers.refusals import refusal
-from reconcilers.resources import KMSKeySpec, KMSKeyStatus
 from reconcilers.states import Account, KeyObject, Operator, Problem
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import KEY_ID, account, key, operator, remembered

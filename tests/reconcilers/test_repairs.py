@@ -17,8 +17,8 @@ from reconcilers.actions import (
     UntagResource,
     UpdateKeyDescription,
 )
+from reconcilers.fields import MAX_TAGS
 from reconcilers.repairs import repairs, rotation_waits
-from reconcilers.resources import MAX_TAGS
 from reconcilers.states import ObservedKey, Rotation, Wanted
 from tests.reconcilers.builders import DENIED, NO_ROTATION, OWNER_TAGS, STATES, arn, leading, observed, remembered
 

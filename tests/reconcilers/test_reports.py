@@ -4,9 +4,11 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.conditions import Verdict, find
+from reconcilers.fields import Condition, DeletionPolicy
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus, LastError
 from reconcilers.reasons import Reason
 from reconcilers.reports import available, blocked, degraded, last_error, managed, report, seen_fields, working
-from reconcilers.resources import Condition, DeletionPolicy, KMSKeySpec, KMSKeyStatus, LastError
 from reconcilers.states import Failure, FailureKind, Problem, Rotation
 from tests.reconcilers.builders import (
     ACCOUNT_ID,

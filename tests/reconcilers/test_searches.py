@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.failures import plan_after
-from reconcilers.resources import KMSKeyStatus
+from reconcilers.key_status import KMSKeyStatus
 from reconcilers.searches import first_unreadable, grace_is_over, proves_none, search_delay
 from reconcilers.states import Candidates, Failure, FailureKind, Unobservable
 from tests.reconcilers.builders import DENIED, NOW, attempted, foreign, key, observed, operator

@@ -2,9 +2,12 @@ from dataclasses import replace
 
 import pytest
 
+from reconcilers.fields import DeletionPolicy
+from reconcilers.grant_fields import GrantSpec
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.ownership import owned, owner_tags
-from reconcilers.resources import DeletionPolicy, GrantSpec, KMSKeySpec, KMSKeyStatus, RecordedGrant
 from reconcilers.states import Asked, ObservedKey, Wanted
 from reconcilers.wanted import asked, deletion_policy, wanted_key, window_in_days
 from tests.reconcilers.builders import CLUSTER, DENIED, OWNER_TAGS, UID, account, foreign, key, observed, operator, remembered

@@ -1,0 +1,108 @@
+"""The CEL rules between the fields of a KMSKey: which spec goes with which usage, and what either allows.
+
+What a field means when it is unset is written once (SPEC, USAGE), for the rules on pairs and on changes.
+"""
+
+from reconcilers.fields import Rule, cel
+
+
+def _resolved_spec(of: str) -> str:
+    alias = f"has({of}.customerMasterKeySpec) ? {of}.customerMasterKeySpec : 'SYMMETRIC_DEFAULT'"
+    return f"(has({of}.keySpec) ? {of}.keySpec : {alias})"
+
+
+def _resolved_usage(of: str) -> str:
+    return f"(has({of}.keyUsage) ? {of}.keyUsage : 'ENCRYPT_DECRYPT')"
+
+
+SPEC, USAGE = _resolved_spec("self"), _resolved_usage("self")
+_SIGNING = (
+    "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
+)
+
+_ANYBODYS = ("DescribeKey", "CreateGrant", "RetireGrant")
+_DATA_KEYS = (
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+)
+_ENCRYPTING = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo")
+
+
+def _only(which: str, operations: tuple[str, ...], what: str) -> Rule:
+    """What grants of some keys may allow: the operations that these keys have."""
+    allowed = (*operations, *_ANYBODYS)
+    listed = ", ".join(f"'{name}'" for name in allowed)
+    return cel(
+        f"!has(self.grants) || !({which}) || self.grants.all(g, g.operations.all(o, o in [{listed}]))",
+        f"a grant on a key that {what} allows {', '.join(allowed)} only",
+        ".grants",
+    )
+
+
+KEY_RULES = (
+    cel(
+        "!has(self.keySpec) || !has(self.customerMasterKeySpec) || self.keySpec == self.customerMasterKeySpec",
+        "keySpec and customerMasterKeySpec are two names of one field: write keySpec only",
+        ".customerMasterKeySpec",
+    ),
+    cel(
+        f"{SPEC} != 'SYMMETRIC_DEFAULT' || {USAGE} != 'SIGN_VERIFY'",
+        f"keyUsage SIGN_VERIFY needs a keySpec that can sign: {_SIGNING}",
+    ),
+    cel(
+        f"{SPEC} != 'SYMMETRIC_DEFAULT' || {USAGE} != 'GENERATE_VERIFY_MAC'",
+        "keyUsage GENERATE_VERIFY_MAC needs a keySpec for MACs: HMAC_224, HMAC_256, HMAC_384 or HMAC_512",
+    ),
+    cel(
+        f"{SPEC} != 'SYMMETRIC_DEFAULT' || {USAGE} != 'KEY_AGREEMENT'",
+        "keyUsage KEY_AGREEMENT needs a keySpec that can agree on keys: ECC_NIST_P256, ECC_NIST_P384 or ECC_NIST_P521",
+    ),
+    cel(
+        f"{SPEC} != 'SYMMETRIC_DEFAULT' || {USAGE} in ['ENCRYPT_DECRYPT', 'SIGN_VERIFY', 'GENERATE_VERIFY_MAC', 'KEY_AGREEMENT']",
+        "keySpec SYMMETRIC_DEFAULT takes keyUsage ENCRYPT_DECRYPT only: write the keySpec that your keyUsage needs",
+    ),
+    cel(
+        f"!{SPEC}.startsWith('HMAC_') || {USAGE} == 'GENERATE_VERIFY_MAC'",
+        "keySpec HMAC_* takes keyUsage GENERATE_VERIFY_MAC only: write keyUsage: GENERATE_VERIFY_MAC",
+    ),
+    cel(
+        f"!{SPEC}.startsWith('ECC_NIST_P') || {USAGE} in ['SIGN_VERIFY', 'KEY_AGREEMENT']",
+        "keySpec ECC_NIST_P* takes keyUsage SIGN_VERIFY or KEY_AGREEMENT: write one of them",
+    ),
+    cel(
+        f"!({SPEC} in ['ECC_SECG_P256K1', 'ECC_NIST_EDWARDS25519'] || {SPEC}.startsWith('ML_DSA_')) || {USAGE} == 'SIGN_VERIFY'",
+        "this keySpec can only sign: write keyUsage: SIGN_VERIFY",
+    ),
+    cel(
+        f"!{SPEC}.startsWith('RSA_') || {USAGE} in ['ENCRYPT_DECRYPT', 'SIGN_VERIFY']",
+        "keySpec RSA_* takes keyUsage ENCRYPT_DECRYPT or SIGN_VERIFY: write one of them",
+    ),
+    cel(
+        f"!has(self.enableKeyRotation) || !self.enableKeyRotation || {SPEC} == 'SYMMETRIC_DEFAULT'",
+        "KMS rotates SYMMETRIC_DEFAULT keys only: remove enableKeyRotation, or use keySpec: SYMMETRIC_DEFAULT",
+        ".enableKeyRotation",
+    ),
+    cel(
+        "!has(self.rotationPeriodInDays) || (has(self.enableKeyRotation) && self.enableKeyRotation)",
+        "rotationPeriodInDays needs enableKeyRotation: true",
+        ".rotationPeriodInDays",
+    ),
+    _only(f"{SPEC} == 'SYMMETRIC_DEFAULT'", (*_ENCRYPTING, *_DATA_KEYS), "encrypts"),
+    _only(
+        f"{SPEC} != 'SYMMETRIC_DEFAULT' && {USAGE} == 'ENCRYPT_DECRYPT'",
+        (*_ENCRYPTING, "GetPublicKey"),
+        "encrypts with a public key",
+    ),
+    _only(f"{USAGE} == 'SIGN_VERIFY'", ("Sign", "Verify", "GetPublicKey"), "signs"),
+    _only(f"{USAGE} == 'GENERATE_VERIFY_MAC'", ("GenerateMac", "VerifyMac"), "makes MACs"),
+    _only(f"{USAGE} == 'KEY_AGREEMENT'", ("DeriveSharedSecret", "GetPublicKey"), "agrees on keys"),
+    cel(
+        f"!has(self.grants) || {SPEC} == 'SYMMETRIC_DEFAULT' || self.grants.all(g, !has(g.constraints) || "
+        "!(has(g.constraints.encryptionContextEquals) || has(g.constraints.encryptionContextSubset)))",
+        "only SYMMETRIC_DEFAULT keys have an encryption context: remove the constraints encryptionContextEquals and "
+        "encryptionContextSubset",
+        ".grants",
+    ),
+)

@@ -1,0 +1,206 @@
+"""The spec of a KMSKey as users write it."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from reconcilers.fields import (
+    MAX_TAGS,
+    NO_CONTROLS,
+    OWN_TAGS,
+    DeletionPolicy,
+    Interval,
+    Model,
+    NamespaceName,
+    ObjectName,
+    TagValue,
+    cel,
+    tags_field,
+    text,
+)
+from reconcilers.grant_fields import GrantSpec
+from reconcilers.key_rules import KEY_RULES
+
+# KMS: "tab, line feed, carriage return, and the printable ASCII and Latin-1 characters"; at least one of them not white space.
+POLICY_TEXT = r"^[\t\n\r ]*[\x21-\x{FF}][\t\n\r\x20-\x{FF}]*$"
+
+MAX_ALIASES = 50  # KMS resource quota: aliases of one key
+MAX_GRANTS = 100  # ours: KMS takes 50,000, but one object has to hold them
+AWS_ALIASES = "alias/aws/"  # AWS's own; to describe one that is not in use makes a key
+
+
+class ProviderRef(Model):
+    """The AWSProvider that says in which account and region, and with which credentials."""
+
+    name: Annotated[ObjectName, Field(description="Name of the AWSProvider.")]
+    namespace: Annotated[NamespaceName | None, Field(description="Unset: the namespace of this object.")] = None
+
+
+EnumLike = Annotated[
+    str,
+    text(r"^[A-Z0-9_]{1,64}$", "write one of KMS's words, in capitals, such as SYMMETRIC_DEFAULT or SIGN_VERIFY", max_length=64),
+]
+
+
+def _nobody_elses(alias: str) -> str:
+    """Also where the server's rules are an older version's: what follows from a slip here could not be undone."""
+    if f"alias/{alias.removeprefix('alias/')}".startswith(AWS_ALIASES):
+        raise ValueError(f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name")
+    return alias
+
+
+_ALIAS = r"^[a-zA-Z0-9/_-]+$"
+Alias = Annotated[
+    str,
+    Field(
+        pattern=_ALIAS,
+        max_length=256,
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(f"self.matches('{_ALIAS}')", "an alias takes letters, digits, /, _ and - only"),
+                cel(
+                    "self != 'alias/' && (self.startsWith('alias/') || size(self) <= 250)",
+                    "an alias has 1 to 256 characters, with alias/ in front of its name",
+                ),
+                cel(
+                    f"!self.startsWith('{AWS_ALIASES}') && !self.startsWith('{AWS_ALIASES.removeprefix('alias/')}')",
+                    f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name",
+                ),
+            ]
+        },
+    ),
+    AfterValidator(_nobody_elses),
+]
+
+
+class KMSKeySpec(Model):
+    """The key as it shall be. What is unset has the default that its description names."""
+
+    provider_ref: Annotated[
+        ProviderRef | None,
+        Field(
+            description="Unset: the namespace's AWSProvider annotated is-default, else the only one in the namespace, "
+            "else the operator's --default-provider."
+        ),
+    ] = None
+    description: Annotated[
+        Annotated[str, text(NO_CONTROLS, "a description takes no control characters but tab and line break", max_length=8192)]
+        | None,
+        Field(description='Shown in AWS. Unset or "": empty.'),
+    ] = None
+    key_usage: Annotated[
+        EnumLike | None,
+        Field(
+            description="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT or ENCAPSULATE_DECAPSULATE. "
+            "Unset: ENCRYPT_DECRYPT. Fixed once the key exists."
+        ),
+    ] = None
+    key_spec: Annotated[
+        EnumLike | None,
+        Field(
+            description="SYMMETRIC_DEFAULT, RSA_2048, ECC_NIST_P256, HMAC_256, ... Unset: SYMMETRIC_DEFAULT. Fixed once the key exists."
+        ),
+    ] = None
+    customer_master_key_spec: Annotated[EnumLike | None, Field(description="The older name of keySpec.")] = None
+    multi_region: Annotated[
+        bool | None, Field(description="Make a multi-Region primary key. Unset: false. Fixed once the key exists.")
+    ] = None
+    enabled: Annotated[
+        bool | None, Field(description="false disables the key: nobody can use it, decryption included. Unset: true.")
+    ] = None
+    enable_key_rotation: Annotated[
+        bool | None, Field(description="Rotate the key material automatically; for SYMMETRIC_DEFAULT only. Unset: false.")
+    ] = None
+    rotation_period_in_days: Annotated[
+        int | None, Field(ge=90, le=2560, description="Unset: whatever it is in AWS (365 for a new key).")
+    ] = None
+    key_policy: Annotated[
+        Annotated[
+            str,
+            text(
+                POLICY_TEXT,
+                "write a key policy, a JSON object; KMS takes ASCII and Latin-1 characters only",
+                min_length=2,
+                max_length=131072,
+            ),
+        ]
+        | None,
+        Field(
+            description="Key policy, a JSON object. ${AWS_ACCOUNT_ID} becomes the provider's account. "
+            "Unset: KMS's default policy on creation, and never changed by the operator.",
+        ),
+    ] = None
+    bypass_policy_lockout_safety_check: Annotated[
+        bool | None,
+        Field(
+            description="Let KMS accept a policy under which nobody can change the policy any more. Unset: false. "
+            "Needs the operator's --allow-policy-lockout-bypass."
+        ),
+    ] = None
+    tags: Annotated[
+        dict[str, TagValue] | None,
+        tags_field("Tags of the key, beside the provider's defaultTags, over which they win.", MAX_TAGS - OWN_TAGS),
+    ] = None
+    aliases: Annotated[
+        tuple[Alias, ...] | None,
+        Field(
+            strict=False,
+            max_length=MAX_ALIASES,
+            description="Names that lead to the key, with or without alias/ in front. One that leads to another key is never taken from it.",
+            json_schema_extra={
+                "x-kubernetes-list-type": "set",
+                "x-kubernetes-validations": [
+                    cel(
+                        "self.all(a, a.startsWith('alias/') || !(('alias/' + a) in self))",
+                        "an alias is in the list twice, with and without alias/: write it once",
+                    )
+                ],
+            },
+        ),
+    ] = None
+    grants: Annotated[
+        tuple[GrantSpec, ...] | None,
+        Field(
+            strict=False,
+            max_length=MAX_GRANTS,
+            description="Rights of others to use the key, beside its policy. A changed grant is made anew before the old one is revoked.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = None
+    deletion_policy: Annotated[
+        DeletionPolicy | None,
+        Field(
+            strict=False,
+            description="What happens to the key when this object is deleted. ScheduleKeyDeletion, Delete (the same): KMS deletes it after "
+            "the window. Retain: nothing. DisableKey: it is disabled and kept. ForceDelete: as Delete, with KMS's shortest window of 7 days. "
+            "Unset: the operator's --default-deletion-policy.",
+        ),
+    ] = None
+    deletion_protection: Annotated[
+        bool | None, Field(description="true: the object's deletion waits until this is switched off. Unset: false.")
+    ] = None
+    resync_interval: Annotated[
+        Interval | None,
+        Field(description="How often the key is looked at when nothing happens. Unset: the operator's --resync-interval."),
+    ] = None
+    suspend: Annotated[bool | None, Field(description="true: the operator leaves object and key alone. Unset: false.")] = None
+    pending_window_in_days: Annotated[
+        int | None, Field(ge=7, le=30, description="Days between the deletion of this object and of the key. Unset: 30.")
+    ] = None
+
+    cel: ClassVar = KEY_RULES
+
+    @property
+    def resolved_key_spec(self) -> str:
+        """keySpec, else its older name, else KMS's default."""
+        return self.key_spec or self.customer_master_key_spec or "SYMMETRIC_DEFAULT"
+
+    @property
+    def resolved_key_usage(self) -> str:
+        """keyUsage, else KMS's default."""
+        return self.key_usage or "ENCRYPT_DECRYPT"
+
+    @property
+    def wants_enabled(self) -> bool:
+        """True unless the user wrote false."""
+        return self.enabled is not False

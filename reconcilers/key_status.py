@@ -1,0 +1,80 @@
+"""The status of a KMSKey: what was seen in AWS, and what the operator has to remember."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from reconcilers.fields import Conditions, DeletionPolicy, Model, Timestamp
+
+
+class CreationAttempt(Model):
+    """Written before CreateKey is sent and taken away when its result is known: the memory of a call that may have made a key."""
+
+    id: Annotated[str, Field(max_length=64)]
+    time: Timestamp
+    count: Annotated[int, Field(ge=1)]
+
+
+class LastError(Model):
+    """The last refusal or failure of AWS, for a support case."""
+
+    code: Annotated[str, Field(max_length=128)]
+    operation: Annotated[str, Field(max_length=128)]
+    request_id: Annotated[str | None, Field(max_length=128)] = None
+    time: Timestamp
+
+
+class RecordedGrant(Model):
+    """A grant that the operator made, or was about to make when it has no id yet."""
+
+    name: Annotated[str, Field(max_length=256)]
+    grant_id: Annotated[str | None, Field(max_length=128)] = None
+    hash: Annotated[str, Field(max_length=64, description="Of all that the grant says.")]
+
+
+class KMSKeyStatus(Model):
+    """What was seen in AWS, and when it was not as declared, why."""
+
+    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    conditions: Conditions = ()
+    ready: Annotated[bool | None, Field(description="The key can be used now.")] = None
+    key_id: str | None = None
+    key_arn: str | None = None
+    account_id: str | None = None
+    region: str | None = None
+    key_state: Annotated[str | None, Field(description="AWS's own word: Enabled, Disabled, PendingDeletion, ...")] = None
+    key_manager: str | None = None
+    key_spec: str | None = None
+    key_usage: str | None = None
+    origin: str | None = None
+    creation_date: Timestamp | None = None
+    deletion_date: Timestamp | None = None
+    rotation_enabled: bool | None = None
+    rotation_period_in_days: int | None = None
+    next_rotation_date: Timestamp | None = None
+    managed_tag_keys: Annotated[
+        tuple[str, ...],
+        Field(
+            strict=False,
+            description="Tag keys that the operator put on the key: it removes no others.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    aliases: Annotated[
+        tuple[str, ...],
+        Field(
+            strict=False,
+            description="Aliases that the operator gave the key: it removes no others.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    grants: Annotated[
+        tuple[RecordedGrant, ...], Field(strict=False, description="Grants that the operator made: it revokes no others.")
+    ] = ()
+    creation_attempt: CreationAttempt | None = None
+    effective_deletion_policy: Annotated[DeletionPolicy | None, Field(strict=False)] = None
+    last_handled_reconcile_at: Annotated[
+        str | None, Field(max_length=256, description="The annotation reconcile-requested-at that was last answered.")
+    ] = None
+    last_sync_time: Timestamp | None = None
+    last_error: LastError | None = None

@@ -1,0 +1,132 @@
+"""Spec and status of an AWSProvider as users write and read them."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from reconcilers.fields import (
+    MAX_TAGS,
+    OWN_TAGS,
+    Conditions,
+    Model,
+    ObjectName,
+    RoleArn,
+    TagValue,
+    Timestamp,
+    cel,
+    tags_field,
+    text,
+)
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the provider's namespace."""
+
+    name: ObjectName
+    key: Annotated[
+        str, text(r"^[-._a-zA-Z0-9]+$", "write a key of the Secret: letters, digits, -, _ and .", min_length=1, max_length=253)
+    ]
+
+
+class SecretRef(Model):
+    """A Secret in the provider's namespace with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if any, AWS_SESSION_TOKEN."""
+
+    name: ObjectName
+
+
+class AWSProviderSpec(Model):
+    """Which account and region, with which credentials."""
+
+    region: Annotated[
+        str,
+        text(
+            r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$", "write a region, such as us-east-1", max_length=64, description="Such as us-east-1."
+        ),
+    ]
+    endpoint: Annotated[
+        Annotated[
+            str,
+            text(
+                r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$",
+                "write an http or https URL without user, password and query, such as https://kms.internal.example",
+                max_length=2048,
+            ),
+        ]
+        | None,
+        Field(description="For emulators and private endpoints; needs the operator's --allow-custom-endpoints."),
+    ] = None
+    role_arn: Annotated[
+        RoleArn | None,
+        Field(alias="roleARN", description="Role to work as: by web identity where the pod has a token, else by AssumeRole."),
+    ] = None
+    assume_role_arn: Annotated[
+        RoleArn | None, Field(alias="assumeRoleARN", description="A further role, assumed with the credentials from above.")
+    ] = None
+    external_id: Annotated[
+        Annotated[
+            str,
+            text(
+                r"^[a-zA-Z0-9_+=,.@:/-]+$",
+                "an external id takes letters, digits and _+=,.@:/- only",
+                min_length=2,
+                max_length=1224,
+            ),
+        ]
+        | None,
+        Field(alias="externalID", description="For assumeRoleARN."),
+    ] = None
+    session_name: Annotated[
+        Annotated[
+            str,
+            text(r"^[a-zA-Z0-9_+=,.@-]+$", "a session name takes letters, digits and _+=,.@- only", min_length=2, max_length=64),
+        ]
+        | None,
+        Field(description="Shown in CloudTrail. Unset: infra-operator."),
+    ] = None
+    session_tags: Annotated[dict[str, TagValue] | None, tags_field("Session tags for assumeRoleARN.", MAX_TAGS)] = None
+    access_key_id_ref: Annotated[SecretKeyRef | None, Field(alias="accessKeyIDRef")] = None
+    secret_access_key_ref: SecretKeyRef | None = None
+    session_token_ref: SecretKeyRef | None = None
+    credentials_secret: SecretRef | None = None
+    default_tags: Annotated[
+        dict[str, TagValue] | None, tags_field("Tags for every key of this provider; a key's own tags win.", MAX_TAGS - OWN_TAGS)
+    ] = None
+    account_id: Annotated[
+        Annotated[str, text(r"^[0-9]{12}$", "write the account's 12 digits, in quotes", max_length=12)] | None,
+        Field(alias="accountID", description="Nothing is written unless the credentials belong to this account."),
+    ] = None
+
+    cel: ClassVar = (
+        cel(
+            "has(self.accessKeyIDRef) == has(self.secretAccessKeyRef)",
+            "accessKeyIDRef and secretAccessKeyRef go together: write both or neither",
+        ),
+        cel(
+            "!has(self.sessionTokenRef) || has(self.accessKeyIDRef)",
+            "sessionTokenRef needs accessKeyIDRef and secretAccessKeyRef",
+            ".sessionTokenRef",
+        ),
+        cel(
+            "!has(self.credentialsSecret) || !has(self.accessKeyIDRef)",
+            "credentialsSecret and accessKeyIDRef are two ways to say the same: write one of them",
+            ".credentialsSecret",
+        ),
+        cel(
+            "!has(self.roleARN) || !(has(self.credentialsSecret) || has(self.accessKeyIDRef))",
+            "roleARN is for the pod's own identity: to assume a role with credentials from a Secret, write it as assumeRoleARN",
+            ".roleARN",
+        ),
+        cel("!has(self.externalID) || has(self.assumeRoleARN)", "externalID needs assumeRoleARN", ".externalID"),
+        cel("!has(self.sessionTags) || has(self.assumeRoleARN)", "sessionTags need assumeRoleARN", ".sessionTags"),
+    )
+
+
+class AWSProviderStatus(Model):
+    """Who AWS says that we are."""
+
+    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    conditions: Conditions = ()
+    ready: bool | None = None
+    account_id: Annotated[str | None, Field(alias="accountID")] = None
+    caller_identity: str | None = None
+    last_authentication_time: Timestamp | None = None

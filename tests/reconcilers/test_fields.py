@@ -1,0 +1,18 @@
+"""What all models share: no value is repeated in a refusal, and a rule says what to write."""
+
+import pytest
+from pydantic import ValidationError
+
+from reconcilers.fields import cel
+from reconcilers.key_spec import KMSKeySpec
+
+
+def test_the_secret_in_a_bad_value_is_not_repeated() -> None:
+    with pytest.raises(ValidationError) as caught:
+        KMSKeySpec.model_validate_json('{"keyPolicy": "\\u0000canary"}')
+    assert "canary" not in str(caught.value)
+
+
+def test_a_rule_names_its_field_where_it_has_one() -> None:
+    assert cel("true", "write it so") == {"rule": "true", "message": "write it so"}
+    assert cel("true", "write it so", ".keySpec") == {"rule": "true", "message": "write it so", "fieldPath": ".keySpec"}
