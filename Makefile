@@ -2,6 +2,7 @@
 #
 # PYTHON  the python3 that makes .venv (3.11 or newer); default: python3
 # VENV    where it is made; default: .venv
+# EMULATOR  the AWS of `make cluster`: moto or ministack; default: moto
 # KEEP=1  makes `make demo` stay up at its end
 # KUBEBUILDER_ASSETS  a folder with kube-apiserver, etcd and kubectl, instead of building them
 
@@ -21,16 +22,17 @@ help: ## list the targets
 setup: $(STAMP) ## .venv with everything, as the lock file says
 
 # Hashes are checked for all that comes from the index; the project itself is linked, and its build backend is in the lock.
+# The lock is whole, and so nothing is resolved again (--no-deps): that would not know pyproject.toml's override.
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed, and $(PYTHON) is not: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "== installing into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.lock; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
-	  $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock; \
+	  $(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock; \
 	  $(BIN)/pip install --quiet --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@
@@ -55,7 +57,7 @@ test: lint types unit ## all checks
 	@echo "== all checks passed"
 
 cluster: setup ## an API server and an AWS emulator in the foreground, until Ctrl-C
-	@$(BIN)/python -m tests.cluster
+	@EMULATOR=$(EMULATOR) $(BIN)/python -m tests.cluster
 
 demo: setup ## the operator at work, step by step, in under a minute (KEEP=1 stays up)
 	@KEEP=$(KEEP) $(BIN)/python -m tests.cluster.demo

@@ -1,15 +1,18 @@
 """`make cluster`: the cluster in the foreground until Ctrl-C or SIGTERM; run the operator against it by yourself.
 
+EMULATOR names the AWS: moto (the default) or ministack.
+
 The first lines on standard output are NAME=value for KUBECONFIG and AWS_ENDPOINT_URL, for scripts that wait for them.
 """
 
 import contextlib
+import os
 import signal
 import sys
 
 from tests.cluster.binaries import BinariesError
 from tests.cluster.cluster import Cluster, running_cluster
-from tests.cluster.emulator import CREDENTIALS
+from tests.cluster.emulator import CREDENTIALS, Backend
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.processes import ProcessError
 
@@ -37,7 +40,7 @@ def main() -> int:
     """The exit code: 0 after an interrupt, 1 if it could not start."""
     interrupted_by_sigterm()
     try:
-        with running_cluster() as cluster:
+        with running_cluster(Backend(os.environ.get("EMULATOR") or Backend.MOTO)) as cluster:
             cluster.install()
             print(f"KUBECONFIG={cluster.kubeconfig}\nAWS_ENDPOINT_URL={cluster.aws_endpoint}\n", flush=True)
             print(f"{how_to_connect(cluster)}  .venv/bin/infra-operator run --log-format console\n", flush=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.cluster.apiserver import ApiServer, api_server
 from tests.cluster.binaries import assets
-from tests.cluster.emulator import REPOSITORY, boto, emulator
+from tests.cluster.emulator import REPOSITORY, Backend, boto, emulator
 from tests.cluster.kubectl import Kubectl, write_kubeconfig
 from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT, Operator, Surroundings, running_operator
 from tests.cluster.processes import scratch_folder
@@ -29,9 +29,10 @@ BASE = REPOSITORY / "manifests" / "base"
 class Cluster:
     """A cluster that runs; made by running_cluster()."""
 
-    def __init__(self, folder: Path, binaries: Path, server: ApiServer, aws_endpoint: str) -> None:
+    def __init__(self, folder: Path, binaries: Path, server: ApiServer, aws_endpoint: str, backend: Backend = Backend.MOTO) -> None:
         self.folder = folder
         self.aws_endpoint = aws_endpoint
+        self.backend = backend
         self.kubeconfig = write_kubeconfig(folder / "admin.kubeconfig", server, server.admin_token)
         self.kubectl = Kubectl(binaries / "kubectl", self.kubeconfig)
         self._server = server
@@ -62,17 +63,25 @@ class Cluster:
         with running_operator(around, f"{SERVICE_ACCOUNT}-{replica}", flags) as operator:
             yield operator
 
+    @contextlib.contextmanager
+    def beside(self, backend: Backend) -> Iterator["Cluster"]:
+        """The same cluster with another AWS, which starts empty."""
+        with emulator(self.folder, backend) as endpoint:
+            other = Cluster(self.folder, self.kubectl.binary.parent, self._server, endpoint, backend)
+            with contextlib.closing(other):
+                yield other
+
     def close(self) -> None:
         """Closes the clients."""
         self._clients.close()
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(backend: Backend = Backend.MOTO) -> Iterator[Cluster]:
     """An empty cluster and an empty AWS, ready. Raises BinariesError and ProcessError."""
     binaries = assets()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder())
-        aws_endpoint = stack.enter_context(emulator(folder))
+        aws_endpoint = stack.enter_context(emulator(folder, backend))
         server = stack.enter_context(api_server(binaries, folder))
-        yield stack.enter_context(contextlib.closing(Cluster(folder, binaries, server, aws_endpoint)))
+        yield stack.enter_context(contextlib.closing(Cluster(folder, binaries, server, aws_endpoint, backend)))

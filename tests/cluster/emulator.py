@@ -1,9 +1,16 @@
-"""The AWS emulator as a process of its own, and AWS's own view of it through a plain boto3 client."""
+"""AWS emulators, each as a process of its own, and AWS's own view of them through a plain boto3 client.
+
+Rules:
+1. An emulator starts empty, lives in account 123456789012 whoever asks, and takes any credentials.
+2. It inherits a socket that listens already: no port is guessed, and when it dies, connections are refused and do not hang.
+3. What an emulator does otherwise than AWS stands in deviations.py; tests ask there, never for a name.
+"""
 
 import contextlib
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +21,69 @@ from tests.cluster.probe import status
 from tests.cluster.processes import Process
 
 REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 60.0  # it imports every AWS service that it knows: 2 to 5 s
+READY_SECONDS = 60.0  # they import every AWS service that they know: 2 to 5 s
+ACCOUNT_ID = "123456789012"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
+class Backend(StrEnum):
+    """The emulators that there are."""
+
+    MOTO = "moto"
+    MINISTACK = "ministack"
+
+
+READY_PATHS = {Backend.MOTO: "/moto-api/data.json", Backend.MINISTACK: "/_ministack/ready"}
+
+
 @contextlib.contextmanager
-def emulator(folder: Path) -> Iterator[str]:
-    """The URL of an empty AWS that accepts any credentials; its log goes to `folder`. Raises ProcessError."""
+def emulator(folder: Path, backend: Backend = Backend.MOTO, **settings: str) -> Iterator[str]:
+    """The URL of an empty AWS; its log goes to `folder`. settings: further environment, such as AUTH="true". Raises ProcessError."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host, port = listening.getsockname()
-        command = [sys.executable, "-m", "tests.cluster.moto_server", str(listening.fileno())]
-        process = Process(command, folder / "moto.log", env={"PYTHONPATH": str(REPOSITORY)}, fds=[listening.fileno()])
-    # From here on the socket is the emulator's alone: when it dies, connections are refused and do not hang.
+        process = Process(
+            _command(backend, listening.fileno()),
+            folder / f"{backend}.log",
+            env=_environment(backend, folder, port) | settings,
+            fds=[listening.fileno()],
+        )
     with process:
-        process.wait_ready(lambda: status(f"http://{host}:{port}/moto-api/data.json") == 200, READY_SECONDS)
+        process.wait_ready(lambda: status(f"http://{host}:{port}{READY_PATHS[backend]}") == 200, READY_SECONDS)
         yield f"http://{host}:{port}"
 
 
-def boto(endpoint: str, service: str, region: str) -> Any:
+def _command(backend: Backend, fd: int) -> list[str]:
+    match backend:
+        case Backend.MOTO:
+            return [sys.executable, "-m", "tests.cluster.moto_server", str(fd)]
+        case Backend.MINISTACK:
+            # As ministack starts itself in the background, but in one process: a worker would outlive its master's death.
+            return [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{fd}", "--workers", "0", "--keep-alive", "75"]
+
+
+def _environment(backend: Backend, folder: Path, port: int) -> dict[str, str]:
+    match backend:
+        case Backend.MOTO:
+            return {"PYTHONPATH": str(REPOSITORY)}
+        case Backend.MINISTACK:
+            return {
+                "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+                "GATEWAY_PORT": str(port),
+                "IOT_MTLS_ENABLED": "0",  # else it also listens on 0.0.0.0:8883
+                "STATE_DIR": str(folder / "ministack"),
+                "S3_DATA_DIR": str(folder / "ministack" / "s3"),
+                "TMPDIR": str(folder),
+                "HOME": str(folder),
+            }
+
+
+def boto(endpoint: str, service: str, region: str, credentials: Mapping[str, str] = CREDENTIALS) -> Any:
     """A boto3 client that sees what AWS sees; the caller closes it."""
     return boto3.client(
         service,
         region_name=region,
         endpoint_url=endpoint,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=Config(proxies={}, connect_timeout=5, read_timeout=20),
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+        config=Config(proxies={}, connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1}),
     )
