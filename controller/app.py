@@ -12,7 +12,7 @@ import contextlib
 import os
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Never
 
@@ -29,6 +29,7 @@ from controller.connection import connect
 from controller.events import EventRecorder
 from controller.informer import STALL_SECONDS, Informer
 from controller.key_objects import KMSKEYS
+from controller.kinds import Kind, informers, shut_down, synced, work
 from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
@@ -36,7 +37,6 @@ from controller.lease_rules import LeaseConfig
 from controller.objects import Resource, decode_object
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
-from controller.workers import Workers
 from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
 
@@ -117,30 +117,30 @@ class Program:
         """Until `stop` is set. Returns the exit code."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._clients.close)
-            keys = await self._keys(stop)
-            if keys is None:
+            found = await self._kinds(stop)
+            if found is None:
                 return 0
-            informers = self._informers(keys)
+            watching = informers(found, self._kube, self._settings.watch_namespaces)
             try:
-                await self._listen(stack, keys, informers)
+                await self._listen(stack, found, watching)
             except OSError as error:
                 log.error("cannot_listen", error=str(error))  # noqa: TRY400 - the message says it all
                 return 1
-            parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in informers)]
+            parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in watching)]
             tasks = [asyncio.create_task(part) for part in parts]
             self._lease.start()
             try:
-                return await self._lead(stop, keys, tasks)
+                return await self._lead(stop, found, tasks)
             finally:
                 for task in tasks:
                     task.cancel()
 
-    async def _lead(self, stop: asyncio.Event, keys: KMSKeys, tasks: list[asyncio.Task[Never]]) -> int:
+    async def _lead(self, stop: asyncio.Event, found: Sequence[Kind], tasks: list[asyncio.Task[Never]]) -> int:
         """Wait for our turn, work, and end in order."""
-        workers = asyncio.create_task(self._work(keys))
+        workers = asyncio.create_task(self._work(found))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([workers, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        ended = await self._drain(keys, workers)
+        ended = await self._drain(found, workers)
         stopped.cancel()
         if ended:
             await self._lease.release_and_stop()
@@ -149,23 +149,16 @@ class Program:
             return 1
         return 0 if ended else 1
 
-    async def _work(self, keys: KMSKeys) -> None:
+    async def _work(self, found: Sequence[Kind]) -> None:
         await self._lease.acquired()
-        while not (keys.store.synced and self._providers.store.synced):  # noqa: ASYNC110 - once in a process's life
+        while not synced(found):  # noqa: ASYNC110 - once in a process's life
             await asyncio.sleep(SYNC_POLL_SECONDS)
-        log.info("leading", keys=len(keys.store), providers=len(self._providers.store))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(
-                Workers(
-                    "awsprovider", self._providers.queue, self._providers.reconcile, PROVIDER_WORKERS, expected=EXPECTED
-                ).run()
-            )
-            group.create_task(Workers("kmskey", keys.queue, keys.reconcile, self._settings.workers, expected=EXPECTED).run())
+        log.info("leading", **{kind.resource.plural: len(kind.controller.store) for kind in found})
+        await work(found, EXPECTED)
 
-    async def _drain(self, keys: KMSKeys, workers: asyncio.Task[None]) -> bool:
+    async def _drain(self, found: Sequence[Kind], workers: asyncio.Task[None]) -> bool:
         """No new passes; a moment for those under way; then the cut. True if all have ended, so that the lease may go."""
-        keys.queue.shut_down()
-        self._providers.queue.shut_down()
+        shut_down(found)
         if not self._lease.leading:
             workers.cancel()
         await asyncio.wait([workers], timeout=DRAIN_SECONDS)
@@ -173,7 +166,7 @@ class Program:
         await asyncio.wait([workers], timeout=END_SECONDS)
         return workers.done()
 
-    async def _keys(self, stop: asyncio.Event) -> KMSKeys | None:
+    async def _kinds(self, stop: asyncio.Event) -> tuple[Kind, ...] | None:
         """None when the process is stopped before the cluster could be reached."""
         settings = self._settings
         cluster_id = await self._cluster_id(stop)
@@ -185,7 +178,8 @@ class Program:
             create_grace=settings.create_grace,
             allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
         )
-        return KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
+        keys = KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
+        return (Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS), Kind(KMSKEYS, keys, settings.workers))
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:
         """The UID of kube-system, which lives as long as the cluster. Asked for until it is told."""
@@ -199,19 +193,10 @@ class Program:
                         await stop.wait()
         return None
 
-    def _informers(self, keys: KMSKeys) -> list[Informer]:
-        return [
-            Informer(self._kube, resource, controller.store, controller.changed, namespace)
-            for resource, controller in ((AWSPROVIDERS, self._providers), (KMSKEYS, keys))
-            for namespace in self._settings.watch_namespaces or (None,)
-        ]
-
-    async def _listen(self, stack: contextlib.AsyncExitStack, keys: KMSKeys, informers: list[Informer]) -> None:
-        metrics.start_at_zero(["awsprovider", "kmskey"])
-        live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(informers)}
-        ready = {
-            "caches": lambda: None if keys.store.synced and self._providers.store.synced else "the caches are not filled yet"
-        }
+    async def _listen(self, stack: contextlib.AsyncExitStack, found: Sequence[Kind], watching: list[Informer]) -> None:
+        metrics.start_at_zero(kind.label for kind in found)
+        live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(watching)}
+        ready = {"caches": lambda: None if synced(found) else "the caches are not filled yet"}
         for listener in (
             Listener(self._settings.metrics_bind_address, metrics_routes()),
             Listener(self._settings.health_bind_address, health_routes(live, ready)),

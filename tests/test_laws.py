@@ -22,7 +22,7 @@ IMPURE_CALLS = re.compile(r"(\.|^)(now|today|utcnow|open|print|input|exec|eval|_
 # What would drive any custom resource unchanged. Everything else in controller/ is where Kubernetes and AWS meet.
 ENGINE = {
     *("access", "connection", "kube", "objects", "listing"),
-    *("streams", "position", "informer", "store", "own_writes", "patches"),
+    *("streams", "position", "informer", "store", "own_writes", "patches", "kinds"),
     *("workqueue", "workers", "lease", "lease_rules"),
     *("condition_counts", "events", "logs", "metrics", "server", "settings", "tables"),
 }
