@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.api import RefusedError
 from tests.bench.creation import MiscountError, creation, first_call, under_quotas
 from tests.bench.failover import failover
 from tests.bench.figures import Figure, load, save, table
@@ -26,6 +25,7 @@ from tests.bench.objects import REGIONS
 from tests.bench.steady import start_up, steady_state
 from tests.bench.world import Ground, World, running_ground
 from tests.cluster.__main__ import interrupted_by_sigterm
+from tests.cluster.api import RefusedError
 from tests.cluster.binaries import BinariesError
 from tests.cluster.emulator import REPOSITORY
 from tests.cluster.kubectl import KubectlError

@@ -18,10 +18,10 @@ from controller.app import NAMESPACES
 from controller.awsproviders import AWSPROVIDERS
 from controller.events import EVENTS
 from controller.key_objects import KMSKEYS
-from tests.bench.api import Api
 from tests.bench.backend import Backend, backend
 from tests.bench.meters import Meter, servers_in
 from tests.bench.objects import BATCH_LABEL, key, provider
+from tests.cluster.api import Api
 from tests.cluster.apiserver import ApiServer, api_server
 from tests.cluster.binaries import assets
 from tests.cluster.cluster import Cluster

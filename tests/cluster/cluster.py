@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.api import Api
 from tests.cluster.apiserver import ApiServer, api_server
 from tests.cluster.binaries import assets
 from tests.cluster.emulator import REPOSITORY, Backend, boto, emulator
@@ -37,6 +38,7 @@ class Cluster:
         self.kubectl = Kubectl(binaries / "kubectl", self.kubeconfig)
         self._server = server
         self._clients = contextlib.ExitStack()
+        self.api = self._clients.enter_context(contextlib.closing(Api(server)))
 
     def install(self) -> None:
         """Applies the CRDs and the base of the manifests, and waits until the kinds are served."""

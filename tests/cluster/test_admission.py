@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from reconcilers.fields import DeletionPolicy
-from reconcilers.names import API_VERSION, TAG_PREFIX
+from reconcilers.names import TAG_PREFIX
+from tests.cluster.admission import ABSENT, stored
+from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
-from tests.cluster.kubectl import KubectlError
 
 DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.yaml"))
 Spec = Any  # as a user may write it: of any type
@@ -30,14 +31,6 @@ def tags(count: int) -> dict[str, str]:
 
 def pair(spec: str, usage: str | None) -> dict[str, str]:
     return {"keySpec": spec} | ({"keyUsage": usage} if usage else {})
-
-
-def send(cluster: Cluster, kind: str, spec: Spec, validation: str = "Strict") -> Spec:
-    """The spec as the server would store it. Raises KubectlError with the refusal. The JSON goes as it is: kubectl would drop nulls."""
-    path = f"/apis/{API_VERSION}/namespaces/default/{kind.lower()}s?dryRun=All&fieldValidation={validation}"
-    whole = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": "probe"}, "spec": spec}
-    body = {name: value for name, value in whole.items() if value != "absent"}
-    return json.loads(cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body)))["spec"]
 
 
 def rows(table: Iterable[tuple[str, Spec, str]]) -> list[object]:
@@ -88,7 +81,7 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
 ]
 
 BAD_KEYS: list[tuple[str, Spec, str]] = [
-    ("B1: no spec", "absent", "spec: Required value"),
+    ("B1: no spec", ABSENT, "spec: Required value"),
     ("B1: spec is null", None, "spec: Required value"),
     ("B2: an unknown field", {"keyUse": "ENCRYPT_DECRYPT"}, 'unknown field "spec.keyUse"'),
     ("B3: spec is a list", [], "spec in body must be of type object"),
@@ -217,40 +210,40 @@ BAD_PROVIDERS: list[tuple[str, Spec, str]] = [
 
 @pytest.mark.parametrize("spec", [pytest.param(spec, id=name) for name, spec in GOOD_KEYS])
 def test_a_good_key_is_stored_as_it_was_written(cluster: Cluster, spec: Spec) -> None:
-    assert send(cluster, "KMSKey", spec) == spec
+    assert stored(cluster, "KMSKey", spec) == spec
 
 
 @pytest.mark.parametrize(("spec", "words"), rows(BAD_KEYS))
 def test_a_bad_key_is_refused_with_the_way_out(cluster: Cluster, spec: Spec, words: str) -> None:
-    with pytest.raises(KubectlError) as refused:
-        send(cluster, "KMSKey", spec)
+    with pytest.raises(RefusedError) as refused:
+        stored(cluster, "KMSKey", spec)
     assert words in str(refused.value)
 
 
 @pytest.mark.parametrize("spec", [pytest.param(spec, id=name) for name, spec in GOOD_PROVIDERS])
 def test_a_good_provider_is_stored_as_it_was_written(cluster: Cluster, spec: Spec) -> None:
-    assert send(cluster, "AWSProvider", spec) == spec
+    assert stored(cluster, "AWSProvider", spec) == spec
 
 
 @pytest.mark.parametrize(("spec", "words"), rows(BAD_PROVIDERS))
 def test_a_bad_provider_is_refused_with_the_way_out(cluster: Cluster, spec: Spec, words: str) -> None:
-    with pytest.raises(KubectlError) as refused:
-        send(cluster, "AWSProvider", spec)
+    with pytest.raises(RefusedError) as refused:
+        stored(cluster, "AWSProvider", spec)
     assert words in str(refused.value)
 
 
 @pytest.mark.parametrize("field", ["keyUsage", "tags", "providerRef", "enabled", "pendingWindowInDays", "keyPolicy"])
 def test_null_is_unset(cluster: Cluster, field: str) -> None:
     """B8: the server itself drops a null that a schema does not ask for, before anybody could refuse it."""
-    assert send(cluster, "KMSKey", {field: None}) == {}
+    assert stored(cluster, "KMSKey", {field: None}) == {}
 
 
 def test_a_tag_without_a_value_is_no_tag(cluster: Cluster) -> None:
-    assert send(cluster, "KMSKey", {"tags": {"team": None, "env": "test"}}) == {"tags": {"env": "test"}}
+    assert stored(cluster, "KMSKey", {"tags": {"team": None, "env": "test"}}) == {"tags": {"env": "test"}}
 
 
 def test_a_client_that_does_not_ask_for_strictness_loses_unknown_fields(cluster: Cluster) -> None:
-    assert send(cluster, "KMSKey", {"keyUse": "x", "enabled": False}, validation="Warn") == {"enabled": False}
+    assert stored(cluster, "KMSKey", {"keyUse": "x", "enabled": False}, validation="Warn") == {"enabled": False}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)

@@ -1,14 +1,13 @@
 """Aliases on a real API server and an emulated AWS: what admission says, and what becomes of them in AWS."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from reconcilers.names import API_VERSION
+from tests.cluster.admission import stored
+from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
-from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
 from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, condition
@@ -37,22 +36,15 @@ BAD: list[tuple[str, Any, str]] = [
 ]
 
 
-def send(cluster: Cluster, aliases: Any) -> Any:
-    """The spec as the server would store it. Raises KubectlError with the refusal."""
-    path = f"/apis/{API_VERSION}/namespaces/default/kmskeys?dryRun=All&fieldValidation=Strict"
-    whole = {"apiVersion": API_VERSION, "kind": "KMSKey", "metadata": {"name": "probe"}, "spec": {"aliases": aliases}}
-    return json.loads(cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(whole)))["spec"]
-
-
 @pytest.mark.parametrize("aliases", [pytest.param(aliases, id=name) for name, aliases in GOOD])
 def test_an_alias_is_taken_as_it_is_written(cluster: Cluster, aliases: list[str]) -> None:
-    assert send(cluster, aliases) == {"aliases": aliases}
+    assert stored(cluster, "KMSKey", {"aliases": aliases}) == {"aliases": aliases}
 
 
 @pytest.mark.parametrize(("aliases", "words"), [pytest.param(aliases, words, id=name) for name, aliases, words in BAD])
 def test_what_cannot_be_an_alias_is_refused_with_what_to_write(cluster: Cluster, aliases: Any, words: str) -> None:
-    with pytest.raises(KubectlError) as refused:
-        send(cluster, aliases)
+    with pytest.raises(RefusedError) as refused:
+        stored(cluster, "KMSKey", {"aliases": aliases})
     assert words in str(refused.value)
 
 

@@ -1,14 +1,13 @@
 """Grants on a real API server and an emulated AWS: what admission says, and what becomes of them in AWS."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from reconcilers.names import API_VERSION
+from tests.cluster.admission import stored
+from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
-from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
 from tests.cluster.tenant import SOON_SECONDS, Object, Tenant
@@ -73,22 +72,15 @@ BAD: list[tuple[str, Object, str]] = [
 ]
 
 
-def send(cluster: Cluster, spec: Object) -> Any:
-    """The spec as the server would store it. Raises KubectlError with the refusal."""
-    path = f"/apis/{API_VERSION}/namespaces/default/kmskeys?dryRun=All&fieldValidation=Strict"
-    whole = {"apiVersion": API_VERSION, "kind": "KMSKey", "metadata": {"name": "probe"}, "spec": spec}
-    return json.loads(cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(whole)))["spec"]
-
-
 @pytest.mark.parametrize("spec", [pytest.param(spec, id=name) for name, spec in GOOD])
 def test_a_grant_is_taken_as_it_is_written(cluster: Cluster, spec: Object) -> None:
-    assert send(cluster, spec) == spec
+    assert stored(cluster, "KMSKey", spec) == spec
 
 
 @pytest.mark.parametrize(("spec", "words"), [pytest.param(spec, words, id=name) for name, spec, words in BAD])
 def test_what_cannot_be_granted_is_refused_with_what_to_write(cluster: Cluster, spec: Object, words: str) -> None:
-    with pytest.raises(KubectlError) as refused:
-        send(cluster, spec)
+    with pytest.raises(RefusedError) as refused:
+        stored(cluster, "KMSKey", spec)
     assert words in str(refused.value)
 
 
