@@ -2,7 +2,7 @@
 #
 # PYTHON  the python3 that makes .venv (3.11 or newer); default: python3
 # VENV    where it is made; default: .venv
-# EMULATOR  the AWS of `make cluster`: moto or ministack; default: moto
+# EMULATOR  the AWS of `make cluster`: moto, ministack or strict (tests/strict); default: moto
 # KEEP=1  makes `make demo` stay up at its end
 # KUBEBUILDER_ASSETS  a folder with kube-apiserver, etcd and kubectl, instead of building them
 

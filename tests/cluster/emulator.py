@@ -1,7 +1,7 @@
 """AWS emulators, each as a process of its own, and AWS's own view of them through a plain boto3 client.
 
 Rules:
-1. An emulator starts empty, lives in account 123456789012 whoever asks, and takes any credentials.
+1. An emulator starts empty, lives in account 123456789012 whoever asks, and takes CREDENTIALS.
 2. It inherits a socket that listens already: no port is guessed, and when it dies, connections are refused and do not hang.
 3. What an emulator does otherwise than AWS stands in deviations.py; tests ask there, never for a name.
 """
@@ -31,9 +31,10 @@ class Backend(StrEnum):
 
     MOTO = "moto"
     MINISTACK = "ministack"
+    STRICT = "strict"  # our own model, which refuses what AWS refuses and goes wrong on demand: tests/strict
 
 
-READY_PATHS = {Backend.MOTO: "/moto-api/data.json", Backend.MINISTACK: "/_ministack/ready"}
+READY_PATHS = {Backend.MOTO: "/moto-api/data.json", Backend.MINISTACK: "/_ministack/ready", Backend.STRICT: "/_strict/ready"}
 
 
 @contextlib.contextmanager
@@ -56,6 +57,8 @@ def _command(backend: Backend, fd: int) -> list[str]:
     match backend:
         case Backend.MOTO:
             return [sys.executable, "-m", "tests.cluster.moto_server", str(fd)]
+        case Backend.STRICT:
+            return [sys.executable, "-m", "tests.strict", str(fd)]
         case Backend.MINISTACK:
             # As ministack starts itself in the background, but in one process: a worker would outlive its master's death.
             return [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"fd://{fd}", "--workers", "0", "--keep-alive", "75"]
@@ -63,7 +66,7 @@ def _command(backend: Backend, fd: int) -> list[str]:
 
 def _environment(backend: Backend, folder: Path, port: int) -> dict[str, str]:
     match backend:
-        case Backend.MOTO:
+        case Backend.MOTO | Backend.STRICT:
             return {"PYTHONPATH": str(REPOSITORY)}
         case Backend.MINISTACK:
             return {

@@ -69,3 +69,8 @@ def denied(caller: str, action: str, resource: str) -> RefusedError:
 
 def invalid_marker() -> RefusedError:
     return RefusedError("InvalidMarkerException", "The marker is not valid")
+
+
+def throttled() -> RefusedError:
+    words = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."
+    return RefusedError("ThrottlingException", words)

@@ -8,10 +8,12 @@ Rules:
    is newer than that, but changes the newest version of one that it finds.
 4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
 5. A key whose window is over is gone, as if it had never been.
+6. `quotas` are taken first, and there are none by default: what comes too fast is refused, whatever it is.
 
-Not modelled: retiring grants, replicas, imported material, custom stores, quotas, and key policies as permissions; `denied` stands for those.
+Not modelled: retiring grants, replicas, imported material, custom stores, and key policies as permissions; `denied` stands for those.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +25,7 @@ from tests.simulation.kms_aliases import check_described, create_alias, delete_a
 from tests.simulation.kms_creation import new_key
 from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found
 from tests.simulation.kms_keys import History, Key, check_state
+from tests.simulation.kms_quotas import RequestQuotas
 from tests.simulation.kms_tags import written_tags
 from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
 from tests.simulation.service_models import check_answer, check_request
@@ -47,6 +50,8 @@ class Kms:
         self.denied: set[str] = set()  # operations for which the caller lacks a permission
         self.lags: dict[str, Lag] = {}  # by operation: how many seconds behind its view of the keys is
         self.unknown_principals: frozenset[str] = frozenset()
+        self.quotas = RequestQuotas({})
+        self.page_size = PAGE_SIZE
         self.made: list[Key] = []  # each key as CreateKey made it, also those that are gone since
         self._clock = clock
         self._random = Random(seed)  # noqa: S311 - ids that are the same on every run
@@ -71,9 +76,12 @@ class Kms:
         """One request of an authenticated caller."""
         check_request(service, operation, parameters)
         self._bury()
+        self.quotas.admit(caller.account_id, caller.region, operation, self._clock().timestamp())
         if operation in self.denied:
             action = {"resourcegroupstaggingapi": "tag"}.get(service, service)
             raise denied(caller.arn, f"{action}:{operation}", parameters.get("KeyId", "*"))
+        if operation.startswith("List"):
+            parameters = {**parameters, "Limit": min(parameters.get("Limit", self.page_size), self.page_size)}
         answer = self._answer(_Call(operation, parameters, caller))
         check_answer(service, operation, answer)
         return answer
@@ -89,7 +97,7 @@ class Kms:
             case "ListAliases":
                 return self._list_aliases(call)
             case "GetResources":
-                return tagging.get_resources(list(self._visible(call)), call.parameters)
+                return tagging.get_resources(list(self._visible(call)), call.parameters, self.page_size)
             case "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity":
                 return identities.answer(call.operation, call.parameters, call.caller, self._clock())
             case _:
@@ -174,10 +182,15 @@ def late(seconds: float) -> Lag:
     return lambda: seconds
 
 
+def in_turn(*seconds: float) -> Lag:
+    """Servers that answer in turn, each so far behind."""
+    answers = itertools.cycle(seconds)
+    return lambda: next(answers)
+
+
 def flapping(seconds: float) -> Lag:
     """Two servers that answer in turn, the first of which is behind."""
-    calls = iter(range(10**9))
-    return lambda: 0.0 if next(calls) % 2 else seconds
+    return in_turn(seconds, 0.0)
 
 
 def _check_arn(arn: str, call: _Call) -> None:
@@ -195,7 +208,7 @@ def _page(name: str, items: Sequence[Any], parameters: Parameters) -> Answer:
     if not marker.startswith("from-"):
         raise invalid_marker()
     start = int(marker.removeprefix("from-"))
-    end = start + min(parameters.get("Limit", PAGE_SIZE), PAGE_SIZE)
+    end = start + parameters["Limit"]
     if end >= len(items):
         return {name: items[start:], "Truncated": False}
     return {name: items[start:end], "Truncated": True, "NextMarker": f"from-{end}"}

@@ -32,6 +32,11 @@ def check_request(service: str, operation: str, parameters: Parameters) -> None:
         raise constraint(value, where, rule)
 
 
+def input_shape(service: str, operation: str) -> Any:
+    """botocore's shape of the parameters; None where there are none. Raises OperationNotFoundError."""
+    return _operation(service, operation).input_shape
+
+
 def check_answer(service: str, operation: str, answer: Parameters) -> None:
     """Raises ParamValidationError for an answer that AWS could not give."""
     shape = _operation(service, operation).output_shape

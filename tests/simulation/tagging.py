@@ -7,17 +7,15 @@ from tests.simulation.kms_errors import RefusedError
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_tags import written_tags
 
-PAGE_SIZE = 1
 
-
-def get_resources(keys: Iterable[Key], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def get_resources(keys: Iterable[Key], parameters: Mapping[str, Any], page_size: int) -> dict[str, Any]:
     """Keys that match all filters. An empty PaginationToken says that there is no more."""
     found = [key for key in keys if all(_matches(key, one) for one in parameters.get("TagFilters", []))]
     found = found if _asks_for_keys(parameters.get("ResourceTypeFilters", [])) else []
     token = parameters.get("PaginationToken", "") or "0"
     if not token.isdecimal():
         raise RefusedError("PaginationTokenExpiredException", "The pagination token is not valid")
-    end = int(token) + PAGE_SIZE
+    end = int(token) + page_size
     return {
         "ResourceTagMappingList": [_mapping(key) for key in found[int(token) : end]],
         "PaginationToken": str(end) if end < len(found) else "",

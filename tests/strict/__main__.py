@@ -1,0 +1,34 @@
+"""The strict AWS as a process, behind a socket that its parent opened.
+
+    python -m tests.strict FD [--quotas]
+
+Requests that arrive before it is up wait in the socket's backlog. With --quotas KMS's request quotas hold, in each account and region.
+"""
+
+import argparse
+import socket
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from tests.simulation.kms_model import Kms
+from tests.simulation.kms_quotas import PER_SECOND, RequestQuotas
+from tests.strict.server import StrictAws
+
+
+def main() -> None:
+    """Serves until it is killed."""
+    parser = argparse.ArgumentParser(description="A strict model of KMS, STS and the tagging API.")
+    parser.add_argument("fd", type=int, help="a listening socket")
+    parser.add_argument("--quotas", action="store_true", help="refuse what exceeds KMS's request quotas")
+    parser.add_argument("--page-size", type=int, default=100, help="the longest page of a list")
+    options = parser.parse_args()
+    kms = Kms(lambda: datetime.now(UTC))
+    kms.quotas = RequestQuotas(PER_SECOND if options.quotas else {})
+    kms.page_size = options.page_size
+    with socket.socket(fileno=options.fd) as listening:
+        web.run_app(StrictAws(kms).application(), sock=listening, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main()
