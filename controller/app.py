@@ -34,9 +34,11 @@ from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
+from controller.metrics_access import MetricsAccess
 from controller.objects import Resource, decode_object
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
+from controller.tls import Certificate, TlsError
 from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
 
@@ -123,7 +125,7 @@ class Program:
             watching = informers(found, self._kube, self._settings.watch_namespaces)
             try:
                 await self._listen(stack, found, watching)
-            except OSError as error:
+            except (OSError, TlsError) as error:
                 log.error("cannot_listen", error=str(error))  # noqa: TRY400 - the message says it all
                 return 1
             parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in watching)]
@@ -198,11 +200,17 @@ class Program:
         live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(watching)}
         ready = {"caches": lambda: None if synced(found) else "the caches are not filled yet"}
         for listener in (
-            Listener(self._settings.metrics_bind_address, metrics_routes()),
+            self._metrics_listener(),
             Listener(self._settings.health_bind_address, health_routes(live, ready)),
         ):
             await listener.start()
             stack.push_async_callback(listener.stop)
+
+    def _metrics_listener(self) -> Listener:
+        settings = self._settings
+        guards = [MetricsAccess(self._kube).middleware()] if settings.metrics_auth else []
+        tls = Certificate(settings.metrics_tls_dir).context if settings.metrics_tls_dir else None
+        return Listener(settings.metrics_bind_address, metrics_routes(), guards=guards, tls=tls)
 
     async def _beat(self) -> Never:
         """Tells the lease's thread that the main loop moves."""

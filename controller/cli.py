@@ -57,6 +57,10 @@ def main() -> None:
 
 @main.command()
 @flag("--metrics-bind-address", "Where /metrics is served; 0 switches it off.", type=ADDRESS, default=":8080")
+@flag("--metrics-auth", "Serve /metrics to those only whom the API server knows and RBAC lets read it.", is_flag=True)
+@flag(
+    "--metrics-tls-dir", "Folder with tls.crt and tls.key for /metrics.", type=click.Path(path_type=Path), show_default="in clear"
+)
 @flag("--health-bind-address", "Where /healthz and /readyz are served; 0 switches them off.", type=ADDRESS, default=":8081")
 @flag("--leader-elect/--no-leader-elect", "Let only one of several replicas work. Needed as soon as there are two.", default=True)
 @flag(

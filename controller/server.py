@@ -8,10 +8,11 @@ Rules:
 4. The loop monitor measures how late the event loop wakes a timer. A loop that hangs answers no probe at all, so its check is
    for the loop that runs now and then: it fails when the last tick is old.
 
-It does not authenticate: who may connect is for a NetworkPolicy, or for a proxy in front.
+Who may read metrics stands in metrics_access.py; probes answer everybody who may connect.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Never
 
@@ -37,11 +38,19 @@ log = structlog.get_logger()
 
 
 class Listener:
-    """Routes served on an address, or nothing when there is no address."""
+    """Routes served on an address, or nothing when there is no address. guards: who may ask; tls: in clear without it."""
 
-    def __init__(self, address: Address | None, routes: Sequence[web.RouteDef], request_seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self,
+        address: Address | None,
+        routes: Sequence[web.RouteDef],
+        request_seconds: float = REQUEST_SECONDS,
+        guards: Sequence[Middleware] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._address = address
-        app = web.Application(middlewares=[_bounded(request_seconds)])
+        self._tls = tls
+        app = web.Application(middlewares=[_bounded(request_seconds), *guards])
         app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
 
@@ -55,7 +64,7 @@ class Listener:
         if self._address is None:
             return
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._address.host or None, self._address.port).start()
+        await web.TCPSite(self._runner, self._address.host or None, self._address.port, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         """Close the address and all connections; a Listener that never started may be stopped too."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from controller.objects import Ref
@@ -48,6 +49,8 @@ class Settings:
     """The operator's settings, named as the flags; pod_name is our own in leases and events. Raises SettingsError."""
 
     metrics_bind_address: Address | None
+    metrics_auth: bool
+    metrics_tls_dir: Path | None
     health_bind_address: Address | None
     leader_elect: bool
     lease_namespace: str
@@ -68,7 +71,7 @@ class Settings:
     pod_name: str
 
     def __post_init__(self) -> None:
-        if problems := [*_lease_problems(self), *_range_problems(self), *_name_problems(self)]:
+        if problems := [*_lease_problems(self), *_range_problems(self), *_name_problems(self), *_metrics_problems(self)]:
             raise SettingsError("\n".join(problems))
 
 
@@ -116,6 +119,11 @@ def _lease_problems(settings: Settings) -> Iterator[str]:
         )
     if lease % timedelta(seconds=1):
         yield f"--lease-duration ({_seconds(lease)}) must be whole seconds, because a Lease counts in them: round it"
+
+
+def _metrics_problems(settings: Settings) -> Iterator[str]:
+    if settings.metrics_auth and settings.metrics_tls_dir is None:
+        yield "--metrics-auth needs --metrics-tls-dir: a scraper's token is not sent in clear"
 
 
 def _range_problems(settings: Settings) -> Iterator[str]:

@@ -20,6 +20,7 @@ from reconcilers import crds
 from reconcilers.fields import DeletionPolicy
 
 ALL_FLAGS = [
+    *("--metrics-auth", "--metrics-tls-dir"),
     *("--metrics-bind-address", "--health-bind-address", "--leader-elect", "--no-leader-elect", "--lease-namespace"),
     *("--lease-duration", "--renew-deadline", "--retry-period", "--workers", "--watch-namespaces", "--resync-interval"),
     *("--create-grace", "--quota-fraction", "--default-provider", "--default-deletion-policy", "--allow-custom-endpoints"),
@@ -78,6 +79,8 @@ def settings_of(app: App, *flags: str, **environment: str) -> Settings:
 def test_without_flags_the_defaults_hold(app: App) -> None:
     assert settings_of(app) == Settings(
         metrics_bind_address=Address("", 8080),
+        metrics_auth=False,
+        metrics_tls_dir=None,
         health_bind_address=Address("", 8081),
         leader_elect=True,
         lease_namespace="infra-operator-system",

@@ -8,6 +8,8 @@ from controller.settings import Address, Settings, SettingsError, parse_address,
 
 DEFAULTS: dict[str, Any] = {
     "metrics_bind_address": Address("", 8080),
+    "metrics_auth": False,
+    "metrics_tls_dir": None,
     "health_bind_address": Address("", 8081),
     "leader_elect": True,
     "lease_namespace": "infra-operator-system",

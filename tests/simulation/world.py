@@ -43,6 +43,8 @@ ADMIN = Caller(ACCOUNT_ID, f"arn:aws:iam::{ACCOUNT_ID}:user/admin", REGION)
 
 _DEFAULTS: dict[str, Any] = {
     "metrics_bind_address": None,
+    "metrics_auth": False,
+    "metrics_tls_dir": None,
     "health_bind_address": None,
     "leader_elect": False,
     "lease_namespace": "infra-operator-system",
