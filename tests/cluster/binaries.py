@@ -40,8 +40,8 @@ def assets() -> Path:
     given = os.environ.get("KUBEBUILDER_ASSETS")
     if given:
         return _given(Path(given))
-    folder = _cache_folder()
-    with _locked(folder):
+    folder = cache_folder(f"kubernetes-{kubernetes_version()}-etcd-{_required('go.etcd.io/etcd/server/v3')}")
+    with locked(folder):
         for name in PACKAGES:
             if not (folder / name).exists():
                 _build(name, folder / name)
@@ -61,10 +61,9 @@ def _given(folder: Path) -> Path:
     return folder
 
 
-def _cache_folder() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = f"kubernetes-{kubernetes_version()}-etcd-{_required('go.etcd.io/etcd/server/v3')}"
-    folder = cache / "infra-operator" / name
+def cache_folder(name: str) -> Path:
+    """A folder of that name in the user's cache, made when missing."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infra-operator" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -77,7 +76,7 @@ def _required(module: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Two checkouts that start at once must not build the same thing twice."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
