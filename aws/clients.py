@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from aws.addresses import check_endpoint
 from aws.channels import Terms
 from aws.credentials import AccessRequest
 from aws.errors import AWSError
@@ -82,6 +83,7 @@ class Clients:
     async def connect(self, request: AccessRequest) -> Connection:
         """The provider's connection, its account checked with STS when it is new. Raises AWSError, InvalidAccessError."""
         check(request)
+        check_endpoint(request.endpoint)
         slot = self._slots.get(request.provider)
         if slot is None or slot.request != request:
             slot = self._replace(request)

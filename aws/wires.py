@@ -25,6 +25,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, InvalidEndpointConfigurationError
 from botocore.parsers import ResponseParserError
 
+from aws.addresses import GuardedResolver
 from aws.credentials import Access
 
 SERVICES = ("kms", "sts", "resourcegroupstaggingapi")
@@ -66,6 +67,7 @@ class AwsWires:
             read_timeout=READ_SECONDS,
             max_pool_connections=MOST_CONNECTIONS,
             http_session_cls=_HttpSession,
+            connector_args={"resolver": GuardedResolver()},
         )
 
     async def warm(self) -> None:

@@ -35,7 +35,8 @@ from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
 from controller.metrics_access import MetricsAccess
-from controller.objects import Resource, decode_object
+from controller.namespaces import cluster_id
+from controller.provider_access import ProviderRules
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
 from controller.tls import Certificate, TlsError
@@ -43,7 +44,6 @@ from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
 
 LEASE_NAME = "infra-operator.aws-infra-operator.runner.codes"  # the older operator's, so that the two never lead at once
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 EXPECTED = (AWSError, FencedError, InvalidAccessError, KubeError)
 BEAT_SECONDS = 1.0
 SYNC_POLL_SECONDS = 0.01
@@ -110,9 +110,10 @@ class Program:
         self._now = now
         self._events = EventRecorder(kube, settings.pod_name)
         self._clients = Clients(_terms(open_wire, lease, _call_seconds(settings)), settings.quota_fraction)
-        self._providers = AWSProviders(
-            kube, self._clients, self._events, str(settings.default_provider or ""), settings.allow_custom_endpoints, now
+        rules = ProviderRules(
+            str(settings.default_provider or ""), settings.allow_custom_endpoints, settings.ambient_credentials_namespaces
         )
+        self._providers = AWSProviders(kube, self._clients, self._events, rules, now)
         self._monitor = LoopMonitor()
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -171,11 +172,11 @@ class Program:
     async def _kinds(self, stop: asyncio.Event) -> tuple[Kind, ...] | None:
         """None when the process is stopped before the cluster could be reached."""
         settings = self._settings
-        cluster_id = await self._cluster_id(stop)
-        if cluster_id is None:
+        identity = await self._cluster_id(stop)
+        if identity is None:
             return None
         operator = Operator(
-            cluster_id=cluster_id,
+            cluster_id=identity,
             default_deletion_policy=DeletionPolicy(settings.default_deletion_policy),
             create_grace=settings.create_grace,
             allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
@@ -184,10 +185,10 @@ class Program:
         return (Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS), Kind(KMSKEYS, keys, settings.workers))
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:
-        """The UID of kube-system, which lives as long as the cluster. Asked for until it is told."""
+        """Asked for until it is told."""
         while not stop.is_set():
             try:
-                return decode_object(await self._kube.get(NAMESPACES.path(name="kube-system"))).uid
+                return await cluster_id(self._kube)
             except KubeError as error:
                 log.warning("cluster_not_reached", error=str(error))
                 with contextlib.suppress(TimeoutError):

@@ -1,53 +1,45 @@
-"""AWSProviders: from an object to credentials, from credentials to an account, and from a key to its provider.
+"""AWSProviders: their credentials tried, their status told, and keys led to them.
 
 Rules:
-1. Secrets are read by name when they are needed, and again when what was read is a minute old or AWS refuses it: never listed or watched.
-2. A connection is handed out only after STS has said whose it is, and only if that is the account that the provider is pinned to.
-3. A provider's status is written when it changes; its keys are woken then, so that what a provider held up goes on at once.
-4. A failure that passes by itself (STS down) is raised, for the work queue to retry; one that somebody has to mend is reported.
+1. A provider's status is written when it changes; its keys are woken then, so that what a provider held up goes on at once.
+2. A key is led only to a provider that serves its namespace (reconcilers/resolution.py). For one that is refused, no Secret is read and AWS
+   is not called.
+3. How a provider becomes a connection stands in provider_access.py.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 import structlog
-from pydantic import ValidationError
 
 from aws.clients import Clients, Connection
-from aws.credentials import AccessRequest, StaticCredentials
-from aws.errors import AWSError, InvalidAccessError
+from aws.errors import AWSError
 from controller.condition_counts import count_conditions
-from controller.decoding import plain, read_status, tell
+from controller.decoding import plain, read_status
 from controller.events import EventRecorder, Regarding
-from controller.kube import Kube
+from controller.kube import Forbidden, Kube, NotFound
+from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Ref, Resource, decode_object
 from controller.own_writes import OwnWrites
 from controller.patches import status_patch
-from controller.secrets import CredentialsInvalidError, read_credentials
+from controller.provider_access import ProviderAccess, ProviderRules, authentication_failed
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
-from reconcilers.awsprovider import LOOK_AGAIN, Identity, ProviderEntry, plan_awsprovider, resolve
+from reconcilers.awsprovider import LOOK_AGAIN, Identity, plan_awsprovider
 from reconcilers.failures import explain
 from reconcilers.key_spec import ProviderRef
 from reconcilers.names import API_VERSION, GROUP, IS_DEFAULT_ANNOTATION, VERSION
 from reconcilers.news import news
 from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 from reconcilers.reasons import Reason
-from reconcilers.states import Account, FailureKind, Problem, Unobservable
+from reconcilers.resolution import ProviderEntry, not_served, resolve, serves_by_labels, serves_by_name
+from reconcilers.states import Account, Problem, Unobservable
 
 log = structlog.get_logger()
 
 AWSPROVIDERS = Resource(GROUP, VERSION, "awsproviders", "AWSProvider")
-# product: a rotated Secret takes effect within a minute.
-CREDENTIALS_SECONDS = 60.0
-OWN_IDENTITY = (
-    "spec.endpoint needs credentials from a Secret (credentialsSecret, or accessKeyIDRef and secretAccessKeyRef): "
-    "the operator's own identity is not sent to an address that a namespace chooses."
-)
-TRANSIENT = (FailureKind.RETRY, FailureKind.UNKNOWN_RESULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +51,22 @@ class Reached:
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Credentials as they were read: for which version of the provider, and when (loop time)."""
-
-    uid: str
-    generation: int
-    read_at: float
-    static: StaticCredentials | None
-
-
 class AWSProviders:
-    """The providers of all namespaces. `wake_keys` is called with a namespace whose keys may go on, or None for all."""
+    """The providers of all namespaces. `wake_keys` is called with the provider that has changed."""
 
     def __init__(
-        self,
-        kube: Kube,
-        clients: Clients,
-        events: EventRecorder,
-        default_provider: str,
-        allow_custom_endpoints: bool,
-        now: Callable[[], datetime],
+        self, kube: Kube, clients: Clients, events: EventRecorder, rules: ProviderRules, now: Callable[[], datetime]
     ) -> None:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("awsprovider")
-        self.wake_keys: Callable[[str | None], None] = lambda _namespace: None
+        self.wake_keys: Callable[[Ref], None] = lambda _provider: None
         self._kube = kube
-        self._clients = clients
         self._events = events
-        self._default = default_provider
-        self._allow_custom_endpoints = allow_custom_endpoints
+        self._rules = rules
         self._now = now
         self._own = OwnWrites(self.store)
-        self._credentials: dict[Ref, _Known] = {}
+        self._access = ProviderAccess(kube, clients, rules)
+        self._labels = NamespaceLabels(kube)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -100,12 +75,11 @@ class AWSProviders:
         assert is_now is not None  # an informer tells no change of nothing into nothing
         if new is None:
             self._own.forget(is_now.ref)
-            self._credentials.pop(is_now.ref, None)
-            self._clients.forget(str(is_now.ref))
+            self._access.gone(is_now.ref)
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):
-            self.wake_keys(None if str(is_now.ref) == self._default else is_now.namespace)
+            self.wake_keys(is_now.ref)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass over one provider: try its credentials, report; when to try again. Raises KubeError."""
@@ -139,108 +113,68 @@ class AWSProviders:
 
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
         """The account of a key's provider. Raises AWSError (only what passes by itself) and KubeError."""
-        found = resolve(ref, namespace, self._entries(), self._default)
+        found = self.resolve(namespace, ref)
         if isinstance(found, Problem):
             return Unobservable(found.reason, found.message)
-        provider = Ref(*found)
-        obj = self._own.get(provider)
+        obj = self._own.get(found)
+        refusal = await self._refusal(found, obj, namespace)
+        if refusal is not None:
+            return Unobservable(refusal.reason, refusal.message)
         if obj is None:
-            message = f"There is no AWSProvider {provider}, the operator's default: create it, or set spec.providerRef."
+            message = f"There is no AWSProvider {found}, the operator's default: create it, or set spec.providerRef."
             return Unobservable(Reason.PROVIDER_NOT_FOUND, message)
-        connection = await self._connect(obj)
+        connection = await self._access.connect(obj)
         if isinstance(connection, Unobservable):
-            self.queue.add(provider, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
-            message = f"AWSProvider {provider.name} is not ready: {connection.message}"
+            self.queue.add(found, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
+            message = f"AWSProvider {found.name} is not ready: {connection.message}"
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
-        spec = AWSProviderSpec.model_validate_json(obj.spec)
-        return Reached(provider, Account(connection.account_id, connection.region, spec.default_tags or {}), connection)
+        spec = self._access.spec(obj)
+        assert isinstance(spec, AWSProviderSpec)  # what cannot be read does not connect
+        return Reached(found, Account(connection.account_id, connection.region, spec.default_tags or {}), connection)
+
+    def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
+        """The provider of a key, as far as names decide."""
+        found = resolve(ref, namespace, self._entries(), self._rules.default)
+        return found if isinstance(found, Problem) else Ref(*found)
+
+    def is_everybodys(self, provider: Ref) -> bool:
+        """Whether keys of all namespaces may come to it without naming it."""
+        return str(provider) == self._rules.default
 
     def distrust(self, provider: Ref) -> None:
         """AWS refused these credentials: read them anew, and say so in the provider's status."""
-        self._credentials.pop(provider, None)
-        self._clients.forget(str(provider))
+        self._access.distrust(provider)
         self.queue.add(provider, Priority.USER)
 
     def _entries(self) -> Iterator[ProviderEntry]:
         for obj in self.store:
             yield ProviderEntry(obj.namespace, obj.name, obj.annotations.get(IS_DEFAULT_ANNOTATION) == "true")
 
+    async def _refusal(self, provider: Ref, obj: KubeObject | None, namespace: str) -> Problem | None:
+        """Why keys of this namespace may not use it. Raises KubeError."""
+        if provider.namespace == namespace or self.is_everybodys(provider):
+            return None
+        spec = self._access.spec(obj) if obj else None
+        allowed = spec.allowed_namespaces if isinstance(spec, AWSProviderSpec) else None
+        serves = serves_by_name(allowed, namespace)
+        if serves is None:
+            try:
+                serves = serves_by_labels(allowed, await self._labels.of(namespace))
+            except (Forbidden, NotFound) as error:
+                log.warning("labels_not_read", namespace=namespace, error=str(error))
+                serves = False
+        return None if serves else not_served(provider, namespace)
+
     async def _authenticate(self, obj: KubeObject) -> Identity | Unobservable:
-        self._credentials.pop(obj.ref, None)
-        connection = await self._connect(obj)
+        self._access.doubt(obj.ref)
+        connection = await self._access.connect(obj)
         if isinstance(connection, Unobservable):
             return connection
         try:
             await connection.call("sts", "GetCallerIdentity", {})
         except AWSError as error:
-            return _authentication_failed(error)
+            return authentication_failed(error)
         return Identity(connection.account_id, connection.caller_arn)
-
-    async def _connect(self, obj: KubeObject) -> Connection | Unobservable:
-        try:
-            spec = AWSProviderSpec.model_validate_json(obj.spec)
-        except ValidationError as error:
-            return Unobservable(Reason.INVALID_SPEC, f"The spec cannot be read: {tell(error)}.")
-        if spec.endpoint is not None and not self._allow_custom_endpoints:
-            message = "spec.endpoint is set, which this operator does not allow: remove it, or ask for --allow-custom-endpoints."
-            return Unobservable(Reason.ENDPOINT_NOT_ALLOWED, message)
-        try:
-            static = await self._read_credentials(obj, spec)
-            if spec.endpoint is not None and static is None:
-                return Unobservable(Reason.ENDPOINT_NOT_ALLOWED, OWN_IDENTITY)
-            connection = await self._clients.connect(_request(obj, spec, static))
-        except CredentialsInvalidError as error:
-            return Unobservable(Reason.CREDENTIALS_INVALID, str(error))
-        except InvalidAccessError as error:
-            return Unobservable(error.reason, str(error))
-        except AWSError as error:
-            return _authentication_failed(error)
-        return _pinned(spec, connection)
-
-    async def _read_credentials(self, obj: KubeObject, spec: AWSProviderSpec) -> StaticCredentials | None:
-        loop_time = asyncio.get_running_loop().time()
-        known = self._credentials.get(obj.ref)
-        if (
-            known
-            and (known.uid, known.generation) == (obj.uid, obj.generation)
-            and loop_time - known.read_at < CREDENTIALS_SECONDS
-        ):
-            return known.static
-        static = await read_credentials(self._kube, obj.namespace, spec)
-        self._credentials[obj.ref] = _Known(obj.uid, obj.generation, loop_time, static)
-        return static
-
-
-def _request(obj: KubeObject, spec: AWSProviderSpec, static: StaticCredentials | None) -> AccessRequest:
-    return AccessRequest(
-        provider=str(obj.ref),
-        region=spec.region,
-        endpoint=spec.endpoint,
-        static=static,
-        role_arn=spec.role_arn,
-        assume_role_arn=spec.assume_role_arn,
-        external_id=spec.external_id,
-        session_name=spec.session_name or "infra-operator",
-        session_tags=spec.session_tags or {},
-    )
-
-
-def _pinned(spec: AWSProviderSpec, connection: Connection) -> Connection | Unobservable:
-    if spec.account_id in (None, connection.account_id):
-        return connection
-    return Unobservable(
-        Reason.ACCOUNT_MISMATCH,
-        f"spec.accountID is {spec.account_id}, but the credentials belong to account {connection.account_id}: nothing is written there. "
-        "Correct one of them.",
-    )
-
-
-def _authentication_failed(error: AWSError) -> Unobservable:
-    """Raises the error again where waiting is all that it takes."""
-    if error.failure.kind in TRANSIENT:
-        raise error
-    problem = explain(error.failure)
-    return Unobservable(Reason.AUTHENTICATION_FAILED, problem.message, error.failure)
 
 
 class _Ready(msgspec.Struct, gc=False):

@@ -20,6 +20,7 @@ from controller.flags import (
     ADDRESS,
     ALLOW_CUSTOM_ENDPOINTS,
     ALLOW_POLICY_LOCKOUT_BYPASS,
+    AMBIENT_CREDENTIALS_NAMESPACES,
     CREATE_GRACE,
     DEFAULT_DELETION_POLICY,
     DEFAULT_PROVIDER,
@@ -81,6 +82,7 @@ def main() -> None:
 @DEFAULT_PROVIDER
 @DEFAULT_DELETION_POLICY
 @ALLOW_CUSTOM_ENDPOINTS
+@AMBIENT_CREDENTIALS_NAMESPACES
 @ALLOW_POLICY_LOCKOUT_BYPASS
 @flag("--log-level", "Least level that is logged.", type=click.Choice(LOG_LEVELS), default="info")
 @flag("--log-format", "Form of the log.", type=click.Choice(LOG_FORMATS), default="json")

@@ -59,6 +59,13 @@ DEFAULT_DELETION_POLICY = flag(
 ALLOW_CUSTOM_ENDPOINTS = flag(
     "--allow-custom-endpoints", "Let an AWSProvider choose the endpoint to which its Secret's credentials are sent.", is_flag=True
 )
+AMBIENT_CREDENTIALS_NAMESPACES = flag(
+    "--ambient-credentials-namespaces",
+    "Namespaces, with commas between, whose AWSProviders may work with the pod's own AWS identity and the roles that it may assume; "
+    "* for all.",
+    type=NAMESPACES,
+    default="*",
+)
 ALLOW_POLICY_LOCKOUT_BYPASS = flag(
     "--allow-policy-lockout-bypass", "Let a key's policy lock out those who could correct it.", is_flag=True
 )

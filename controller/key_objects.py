@@ -1,10 +1,11 @@
 """A KMSKey as the API server holds it, in the form in which it is decided about."""
 
+import msgspec
 from pydantic import ValidationError
 
 from controller.decoding import read_status, tell
 from controller.events import Regarding
-from controller.objects import KubeObject, Resource
+from controller.objects import KubeObject, Ref, Resource
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import API_VERSION, GROUP, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
@@ -20,6 +21,24 @@ def read_spec(obj: KubeObject) -> KMSKeySpec | Problem:
         return KMSKeySpec.model_validate_json(obj.spec)
     except ValidationError as error:
         return Problem(Reason.INVALID_SPEC, f"The spec cannot be read: {tell(error)}. Correct it.")
+
+
+class _Named(msgspec.Struct, gc=False):
+    name: str = ""
+    namespace: str | None = None
+
+
+class _WithProvider(msgspec.Struct, gc=False, rename="camel"):
+    provider_ref: _Named | None = None
+
+
+def named_provider(obj: KubeObject) -> Ref | None:
+    """The provider that the spec names; read without the rest, because it is asked of many objects at a time."""
+    try:
+        named = msgspec.json.decode(obj.spec, type=_WithProvider).provider_ref
+    except msgspec.ValidationError:
+        return None
+    return Ref(named.namespace or obj.namespace, named.name) if named else None
 
 
 def key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:

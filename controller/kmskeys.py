@@ -13,7 +13,7 @@ from controller.awsproviders import AWSProviders
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
 from controller.key_memory import KeyMemory
-from controller.key_objects import KMSKEYS, key_object, read_spec
+from controller.key_objects import KMSKEYS, key_object, named_provider, read_spec
 from controller.key_pass import KeyPass, Means
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
@@ -91,9 +91,11 @@ class KMSKeys:
         except NotFound:
             return None
 
-    def _wake(self, namespace: str | None) -> None:
+    def _wake(self, provider: Ref) -> None:
+        """Those that may use it: the keys of its namespace and all that name it; everybody's provider has no others."""
+        everybodys = self._means.providers.is_everybodys(provider)
         for obj in self.store:
-            if namespace in (None, obj.namespace):
+            if everybodys or obj.namespace == provider.namespace or named_provider(obj) == provider:
                 self.queue.add(obj.ref, Priority.RESYNC)
 
     def _resync(self, key: KeyObject) -> timedelta:

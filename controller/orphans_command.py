@@ -24,6 +24,7 @@ from controller.connection import HttpTransport
 from controller.key_objects import KMSKEYS
 from controller.listing import list_objects
 from controller.objects import KubeObject
+from controller.provider_access import ProviderRules
 from controller.read_only import Clouds, read_only
 from controller.tables import table
 from reconcilers.failures import explain
@@ -92,7 +93,7 @@ async def survey(clouds: Clouds, *, allow_custom_endpoints: bool) -> Report:
 
 async def _places(clouds: Clouds, problems: list[str], *, allow_custom_endpoints: bool) -> list[Reached]:
     """One way to each account and region."""
-    providers = clouds.providers("", allow_custom_endpoints=allow_custom_endpoints)
+    providers = clouds.providers(ProviderRules(allow_custom_endpoints=allow_custom_endpoints))
     for provider in await list_objects(clouds.kube, AWSPROVIDERS.path()):
         providers.store.put(provider)
     places: dict[tuple[str, str], Reached] = {}

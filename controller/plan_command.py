@@ -34,6 +34,7 @@ from controller.manifests import Manifest, ManifestError, read_manifests
 from controller.objects import KubeObject, Ref, decode_object
 from controller.plan_providers import NO_UID, PlanProviders
 from controller.plan_report import Outcome, Report, Step, Verdict
+from controller.provider_access import ProviderRules
 from controller.read_only import Clouds, read_only
 from controller.secrets import SECRETS
 from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
@@ -61,6 +62,11 @@ class Options:
     create_grace: timedelta
     allow_custom_endpoints: bool
     allow_policy_lockout_bypass: bool
+    ambient_credentials_namespaces: tuple[str, ...]
+
+    def rules(self) -> ProviderRules:
+        """As the providers want them."""
+        return ProviderRules(str(self.default_provider or ""), self.allow_custom_endpoints, self.ambient_credentials_namespaces)
 
     def operator(self, cluster_id: str) -> Operator:
         """As the planner wants them."""
@@ -84,8 +90,7 @@ class Planner:
         self._options = options
         self._has_cluster = has_cluster
         self._notes: dict[str, None] = {} if has_cluster else {NO_CLUSTER: None}  # each once, in their order
-        default = str(options.default_provider or "")
-        self._providers = PlanProviders(clouds, default, options.allow_custom_endpoints, self._note)
+        self._providers = PlanProviders(clouds, options.rules(), self._note)
 
     async def plan(self, manifests: Iterable[Manifest]) -> Report:
         """The plan for all of them. Raises ManifestError if none is ours, KubeError and UndecodableError."""

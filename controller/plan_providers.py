@@ -17,10 +17,9 @@ from controller.kube import NotFound
 from controller.listing import list_objects
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Ref
+from controller.provider_access import ProviderRules
 from controller.read_only import Clouds
-from reconcilers.awsprovider import ProviderEntry, resolve
 from reconcilers.key_spec import ProviderRef
-from reconcilers.names import IS_DEFAULT_ANNOTATION
 from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, Problem, Unobservable
 
@@ -30,17 +29,19 @@ STAND_IN = "environment"
 
 
 class PlanProviders:
-    """default: NAMESPACE/NAME of the operator's default provider, or empty. note: takes what the reader of the plan must know."""
+    """note: takes what the reader of the plan must know."""
 
-    def __init__(self, clouds: Clouds, default: str, allow_custom_endpoints: bool, note: Callable[[str], None]) -> None:
+    def __init__(self, clouds: Clouds, rules: ProviderRules, note: Callable[[str], None]) -> None:
         self._kube = clouds.kube
-        self._default = default
+        self._default = rules.default
         self._note = note
-        self._providers = clouds.providers(default, allow_custom_endpoints=allow_custom_endpoints)
+        self._providers = clouds.providers(rules)
 
     async def know(self, manifests: Iterable[Manifest], *, has_cluster: bool) -> None:
         """Reads those of the cluster where keys of the files may look for theirs, and then those of the files. Raises KubeError."""
-        namespaces = {manifest.ref.namespace for manifest in manifests} | {self._default.partition("/")[0]} - {""}
+        manifests = tuple(manifests)
+        named = {_provider_namespace(manifest) for manifest in manifests}
+        namespaces = {manifest.ref.namespace for manifest in manifests} | named | {self._default.partition("/")[0]} - {""}
         for namespace in sorted(namespaces) if has_cluster else ():
             for provider in await self._list(namespace):
                 self._providers.store.put(provider)
@@ -74,12 +75,17 @@ class PlanProviders:
     def _unknown(self, key: KeyObject) -> Ref | None:
         """The name of the provider that the key would have, if that provider is in no file."""
         store = self._providers.store
-        known = [ProviderEntry(obj.namespace, obj.name, obj.annotations.get(IS_DEFAULT_ANNOTATION) == "true") for obj in store]
         wanted = key.spec.provider_ref
-        found = resolve(wanted, key.namespace, known, self._default)
+        found = self._providers.resolve(key.namespace, wanted)
         if not isinstance(found, Problem):
-            return Ref(*found) if store.get(Ref(*found)) is None else None
+            is_ours = found.namespace == key.namespace or str(found) == self._default
+            return found if is_ours and store.get(found) is None else None
         if found.reason == Reason.PROVIDER_NOT_FOUND and wanted is not None:
             return Ref(key.namespace, wanted.name)
-        has_several = any(entry.namespace == key.namespace for entry in known)
+        has_several = any(provider.namespace == key.namespace for provider in store)
         return None if has_several or found.reason != Reason.PROVIDER_NOT_RESOLVED else Ref(key.namespace, STAND_IN)
+
+
+def _provider_namespace(manifest: Manifest) -> str:
+    """Where the provider is that the object names; its own namespace if it names none."""
+    return str(((manifest.body.get("spec") or {}).get("providerRef") or {}).get("namespace") or manifest.ref.namespace)

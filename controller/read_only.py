@@ -19,10 +19,10 @@ from controller.awsproviders import AWSProviders
 from controller.dry_run import DryRun
 from controller.events import EventRecorder
 from controller.kube import Kube, Transport
-from controller.objects import Resource, decode_object
+from controller.namespaces import cluster_id
+from controller.provider_access import ProviderRules
 
 QUOTA_FRACTION = 0.25  # with the operator's half, a quarter is left to everybody else
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Clouds:
     kube: Kube
     clients: Clients
 
-    def providers(self, default: str, *, allow_custom_endpoints: bool) -> AWSProviders:
+    def providers(self, rules: ProviderRules) -> AWSProviders:
         """An empty store of providers, to be filled; they are resolved and tried as the operator does it, and nothing is told about it."""
         unheard = EventRecorder(self.kube, "command")  # nobody runs it
-        return AWSProviders(self.kube, self.clients, unheard, default, allow_custom_endpoints, partial(datetime.now, UTC))
+        return AWSProviders(self.kube, self.clients, unheard, rules, partial(datetime.now, UTC))
 
     async def cluster_id(self) -> str:
         """The UID of kube-system, by which the cluster's keys are tagged. Raises KubeError."""
-        return decode_object(await self.kube.get(NAMESPACES.path(name="kube-system"))).uid
+        return await cluster_id(self.kube)
 
 
 @asynccontextmanager

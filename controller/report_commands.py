@@ -17,6 +17,7 @@ import click
 from controller.flags import (
     ALLOW_CUSTOM_ENDPOINTS,
     ALLOW_POLICY_LOCKOUT_BYPASS,
+    AMBIENT_CREDENTIALS_NAMESPACES,
     CREATE_GRACE,
     DEFAULT_DELETION_POLICY,
     DEFAULT_PROVIDER,
@@ -70,6 +71,7 @@ class _Report(Protocol):
 @DEFAULT_PROVIDER
 @DEFAULT_DELETION_POLICY
 @ALLOW_CUSTOM_ENDPOINTS
+@AMBIENT_CREDENTIALS_NAMESPACES
 @ALLOW_POLICY_LOCKOUT_BYPASS
 def plan(files: tuple[str, ...], more: tuple[str, ...], namespace: str, output: str, **flags: Any) -> NoReturn:
     """Show what the operator would do for the KMSKeys of files. Writes nothing.

@@ -66,6 +66,7 @@ class Settings:
     default_deletion_policy: str
     allow_custom_endpoints: bool
     allow_policy_lockout_bypass: bool
+    ambient_credentials_namespaces: tuple[str, ...]
     log_level: str
     log_format: str
     pod_name: str
@@ -140,9 +141,11 @@ def _range_problems(settings: Settings) -> Iterator[str]:
 def _name_problems(settings: Settings) -> Iterator[str]:
     if not _LABEL.fullmatch(settings.lease_namespace):
         yield f"--lease-namespace ('{settings.lease_namespace}') is not the name of a namespace"
-    for name in settings.watch_namespaces:
-        if not _LABEL.fullmatch(name):
-            yield f"--watch-namespaces: '{name}' is not the name of a namespace"
+    chosen = {"--watch-namespaces": settings.watch_namespaces, "--ambient-credentials-namespaces": settings.ambient_credentials_namespaces}
+    for flag, names in chosen.items():
+        for name in names:
+            if not _LABEL.fullmatch(name) and (flag, name) != ("--ambient-credentials-namespaces", "*"):
+                yield f"{flag}: '{name}' is not the name of a namespace"
 
 
 def _seconds(duration: timedelta) -> str:

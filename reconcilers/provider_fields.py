@@ -1,6 +1,6 @@
 """Spec and status of an AWSProvider as users write and read them."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from reconcilers.fields import (
     OWN_TAGS,
     Conditions,
     Model,
+    NamespaceName,
     ObjectName,
     RoleArn,
     TagValue,
@@ -32,6 +33,44 @@ class SecretRef(Model):
     """A Secret in the provider's namespace with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if any, AWS_SESSION_TOKEN."""
 
     name: ObjectName
+
+
+_LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+LabelKey = Annotated[str, text(_LABEL_KEY, "write the key of a label, such as team or example.com/team", min_length=1, max_length=317)]
+LabelValue = Annotated[str, text(_LABEL_VALUE, "write the value of a label: letters, digits, -, _ and .", max_length=63)]
+
+
+class Requirement(Model):
+    """One condition on a label."""
+
+    key: LabelKey
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: Annotated[tuple[LabelValue, ...] | None, Field(strict=False, max_length=64)] = None
+
+    cel: ClassVar = (
+        cel(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            "In and NotIn need values, Exists and DoesNotExist take none",
+            ".values",
+        ),
+    )
+
+
+class LabelSelector(Model):
+    """As everywhere in Kubernetes: all that is written must hold, and {} selects every namespace."""
+
+    match_labels: Annotated[dict[str, LabelValue] | None, Field(max_length=32)] = None
+    match_expressions: Annotated[tuple[Requirement, ...] | None, Field(strict=False, max_length=32)] = None
+
+
+class AllowedNamespaces(Model):
+    """The namespaces, beside its own, whose keys may use a provider: those that are named, and those that the selector selects."""
+
+    names: Annotated[
+        tuple[NamespaceName, ...] | None, Field(strict=False, max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = None
+    selector: Annotated[LabelSelector | None, Field(description="By the labels of the namespaces; {} selects all.")] = None
 
 
 class AWSProviderSpec(Model):
@@ -94,6 +133,9 @@ class AWSProviderSpec(Model):
     account_id: Annotated[
         Annotated[str, text(r"^[0-9]{12}$", "write the account's 12 digits, in quotes", max_length=12)] | None,
         Field(alias="accountID", description="Nothing is written unless the credentials belong to this account."),
+    ] = None
+    allowed_namespaces: Annotated[
+        AllowedNamespaces | None, Field(description="Other namespaces whose keys may name this provider. Unset: none.")
     ] = None
 
     cel: ClassVar = (

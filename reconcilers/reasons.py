@@ -41,6 +41,7 @@ class Reason(StrEnum):
     CREDENTIALS_INVALID = "CredentialsInvalid"
     ACCOUNT_MISMATCH = "AccountMismatch"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    AMBIENT_CREDENTIALS_NOT_ALLOWED = "AmbientCredentialsNotAllowed"
     INVALID_REGION = "InvalidRegion"
     INVALID_ROLE_ARN = "InvalidRoleARN"
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.app import NAMESPACES
 from controller.awsproviders import AWSPROVIDERS
 from controller.events import EVENTS
 from controller.key_objects import KMSKEYS
+from controller.namespaces import NAMESPACES
 from tests.bench.backend import Backend, backend
 from tests.bench.meters import Meter, servers_in
 from tests.bench.objects import BATCH_LABEL, key, provider

@@ -32,7 +32,7 @@ NEEDED = [
     *(Access("patch", OURS, f"{kind}/status") for kind in ("kmskeys", "awsproviders")),
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
-    Access("get", "", "namespaces", name="kube-system"),
+    *(Access("get", "", "namespaces", name=name) for name in ("kube-system", "default")),
     Access("create", "coordination.k8s.io", "leases", namespace=NAMESPACE),
     *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("get", "update")),
 ]
@@ -56,7 +56,6 @@ DENIED = [
     Access("create", "", "pods", namespace=NAMESPACE),
     Access("create", "", "pods/exec", namespace=NAMESPACE),
     Access("patch", "apps", "deployments", namespace=NAMESPACE),
-    Access("get", "", "namespaces", name="default"),
     Access("list", "", "namespaces"),
     Access("get", "", "configmaps"),
     Access("patch", "apiextensions.k8s.io", "customresourcedefinitions"),

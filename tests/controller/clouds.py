@@ -14,8 +14,9 @@ from aws.credentials import Access
 from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
 from controller.kube import Request, Response, Stream
+from controller.namespaces import NAMESPACES
 from controller.objects import Resource
-from controller.read_only import NAMESPACES, Clouds, read_only
+from controller.read_only import Clouds, read_only
 from reconcilers.names import API_VERSION, CLUSTER_TAG, OWNER_TAG, UID_TAG
 from tests.aws.worlds import Answer, FakeAws, refusal
 
@@ -41,6 +42,7 @@ class SmallCluster:
         self.objects = {NAMESPACES.path(name="kube-system"): {"metadata": {"name": "kube-system", "uid": CLUSTER_ID, "resourceVersion": "1"}}}
         self.refusals: dict[str, Response] = {}
         self.judged: list[Request] = []
+        self.read: list[str] = []  # paths
         self.down = False
         self.unknown_kinds: set[str] = set()  # plurals that this server does not serve
         for obj in objects:
@@ -63,6 +65,7 @@ class SmallCluster:
 
     def _read(self, request: Request) -> Response:
         """One object, or a page of one of those that are in scope."""
+        self.read.append(request.path)
         if request.path in self.objects:
             return Response(200, json.dumps(self.objects[request.path]).encode())
         if "limit" not in request.query:

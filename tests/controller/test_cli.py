@@ -95,6 +95,7 @@ def test_without_flags_the_defaults_hold(app: App) -> None:
         default_provider=None,
         default_deletion_policy="ScheduleKeyDeletion",
         allow_custom_endpoints=False,
+        ambient_credentials_namespaces=("*",),
         allow_policy_lockout_bypass=False,
         log_level="info",
         log_format="json",

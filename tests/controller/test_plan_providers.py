@@ -6,6 +6,7 @@ import pytest
 
 from controller.awsproviders import Reached
 from controller.plan_providers import NO_UID, PlanProviders
+from controller.provider_access import ProviderRules
 from reconcilers.key_spec import KMSKeySpec, ProviderRef
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import IS_DEFAULT_ANNOTATION
@@ -33,7 +34,7 @@ class Providers:
 async def providers(cluster: SmallCluster | None, *files: Mapping[str, Any], default: str = "") -> AsyncIterator[Providers]:
     notes: list[str] = []
     async with looking(cluster, SmallAws()) as clouds:
-        made = PlanProviders(clouds, default, allow_custom_endpoints=False, note=notes.append)
+        made = PlanProviders(clouds, ProviderRules(default), notes.append)
         manifests = [manifest("AWSProvider", one["name"], one["spec"], one.get("namespace", "shop")) for one in files]
         await made.know([*manifests, manifest("KMSKey", "orders")], has_cluster=cluster is not None)
         yield Providers(made, notes)

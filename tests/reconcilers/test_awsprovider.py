@@ -2,78 +2,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.awsprovider import Identity, ProviderEntry, plan_awsprovider, resolve
-from reconcilers.key_spec import ProviderRef
+from reconcilers.awsprovider import Identity, plan_awsprovider
 from reconcilers.provider_fields import AWSProviderStatus
 from reconcilers.reasons import Reason
-from reconcilers.states import Problem, Unobservable
+from reconcilers.states import Unobservable
 from tests.reconcilers.builders import ACCOUNT_ID, NOW
 
 LATER = NOW + timedelta(days=1)
-
-
-def here(name: str, *, default: bool = False) -> ProviderEntry:
-    return ProviderEntry("shop", name, default)
-
-
-def there(name: str, *, default: bool = False) -> ProviderEntry:
-    return ProviderEntry("platform", name, default)
-
-
-DEFAULT = "platform/shared"
-
-
-@pytest.mark.parametrize(
-    ("ref", "known", "default", "resolved"),
-    [
-        # providerRef
-        (ProviderRef(name="a"), [here("a")], "", ("shop", "a")),
-        (ProviderRef(name="a"), [here("a"), here("b", default=True)], DEFAULT, ("shop", "a")),
-        (ProviderRef(name="a", namespace="shop"), [here("a")], "", ("shop", "a")),
-        (ProviderRef(name="a"), [], DEFAULT, Reason.PROVIDER_NOT_FOUND),
-        (ProviderRef(name="a"), [here("b")], "", Reason.PROVIDER_NOT_FOUND),
-        (ProviderRef(name="a"), [there("a")], "", Reason.PROVIDER_NOT_FOUND),
-        (ProviderRef(name="a", namespace="platform"), [there("a")], "", Reason.PROVIDER_NOT_ALLOWED),
-        (ProviderRef(name="a", namespace="platform"), [], "", Reason.PROVIDER_NOT_ALLOWED),
-        (ProviderRef(name="a", namespace="platform"), [there("a"), here("a")], DEFAULT, Reason.PROVIDER_NOT_ALLOWED),
-        (ProviderRef(name="shared", namespace="platform"), [there("shared")], DEFAULT, ("platform", "shared")),
-        # the namespace's own
-        (None, [here("a")], "", ("shop", "a")),
-        (None, [here("a")], DEFAULT, ("shop", "a")),
-        (None, [here("a"), there("b")], "", ("shop", "a")),
-        (None, [here("a"), here("b", default=True)], "", ("shop", "b")),
-        (None, [here("a"), there("b", default=True)], "", ("shop", "a")),
-        (None, [here("a"), here("b")], "", Reason.PROVIDER_NOT_RESOLVED),
-        (None, [here("a"), here("b")], DEFAULT, Reason.PROVIDER_NOT_RESOLVED),
-        (None, [here("a", default=True), here("b", default=True), here("c")], "", Reason.PROVIDER_NOT_RESOLVED),
-        # the operator's
-        (None, [], DEFAULT, ("platform", "shared")),
-        (None, [there("a")], DEFAULT, ("platform", "shared")),
-        (None, [there("a", default=True)], "", Reason.PROVIDER_NOT_RESOLVED),
-        (None, [], "", Reason.PROVIDER_NOT_RESOLVED),
-    ],
-)
-def test_a_key_belongs_to_one_provider_or_to_none(
-    ref: ProviderRef | None, known: list[ProviderEntry], default: str, resolved: tuple[str, str] | Reason
-) -> None:
-    found = resolve(ref, "shop", known, default)
-    assert (found.reason if isinstance(found, Problem) else found) == resolved
-
-
-@pytest.mark.parametrize(
-    ("ref", "known", "words"),
-    [
-        (None, [here("b"), here("a")], "Several AWSProviders could be meant: a, b."),
-        (None, [here("a", default=True), here("b", default=True), here("c")], "could be meant: a, b."),
-        (None, [], "There is no AWSProvider in the namespace shop: create one"),
-        (ProviderRef(name="a"), [], "There is no AWSProvider a in the namespace shop: create it"),
-        (ProviderRef(name="a", namespace="platform"), [], "which keys of shop may not use"),
-    ],
-)
-def test_the_message_says_what_to_do(ref: ProviderRef | None, known: list[ProviderEntry], words: str) -> None:
-    found = resolve(ref, "shop", known, "")
-    assert isinstance(found, Problem)
-    assert words in found.message
 
 
 WHO = Identity(ACCOUNT_ID, "arn:aws:sts::123456789012:assumed-role/operator/infra-operator")

@@ -59,6 +59,7 @@ _DEFAULTS: dict[str, Any] = {
     "default_provider": None,
     "default_deletion_policy": "ScheduleKeyDeletion",
     "allow_custom_endpoints": False,
+    "ambient_credentials_namespaces": ("*",),
     "allow_policy_lockout_bypass": False,
     "log_level": "debug",
     "log_format": "json",
