@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from controller.decoding import read_status, tell
 from controller.events import Regarding
 from controller.objects import KubeObject, Ref, Resource
+from reconcilers.fields import UNSEEN
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import API_VERSION, GROUP, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
@@ -13,6 +14,11 @@ from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, Problem
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
+
+
+def is_unseen(obj: KubeObject) -> bool:
+    """Whether nobody has reported on the object yet. An older CRD gives it no status at all."""
+    return msgspec.json.decode(obj.status) in ({}, UNSEEN)
 
 
 def read_spec(obj: KubeObject) -> KMSKeySpec | Problem:

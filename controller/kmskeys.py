@@ -13,7 +13,7 @@ from controller.awsproviders import AWSProviders
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
 from controller.key_memory import KeyMemory
-from controller.key_objects import KMSKEYS, key_object, named_provider, read_spec
+from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provider, read_spec
 from controller.key_pass import KeyPass, Means
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
@@ -62,7 +62,7 @@ class KMSKeys:
             return
         self._memory.changed(new)
         if old is None:
-            self.queue.add(new.ref, Priority.USER if new.status == b"{}" else Priority.RESYNC)
+            self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
         elif _by_user(old) != _by_user(new) or _unprotected(old, new):
             self.queue.add(new.ref, Priority.USER)
 

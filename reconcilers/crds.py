@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from reconcilers.fields import Model
+from reconcilers.fields import UNSEEN, Model
 from reconcilers.names import GROUP, VERSION
 from reconcilers.resources import AWSProvider, KMSKey
 
@@ -101,6 +101,7 @@ def _crd(model: type[Model], names: Json, columns: list[Json]) -> Json:
 
 def _root(model: type[Model]) -> Json:
     schema = _object(model)
+    schema["properties"]["status"]["default"] = UNSEEN
     fields = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
     return schema | {"properties": fields | schema["properties"]}
 

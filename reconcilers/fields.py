@@ -4,8 +4,8 @@ Rules:
 1. A limit that one field can break is written at the field; a rule between fields is a CEL rule of the model (`cel`). The API server
    judges by both, and the operator by the fields again when it reads an object. What a refusal says is what to write instead: so a
    pattern reaches the server as a CEL rule with a message, not as a pattern, which would be all that the server could tell.
-2. Nothing has a default in the CRD: the server would write it into the user's object. Unset stays unset; the docstring of the field and
-   the property beside it say what unset means.
+2. No field of a spec has a default in the CRD: the server would write it into the user's object. Unset stays unset; the docstring of the
+   field and the property beside it say what unset means.
 3. Unknown values of keySpec and keyUsage pass, so that tomorrow's specs work; only the known families are judged.
 4. Unknown fields are ignored on reading: a newer version's object must not stop an older operator.
 
@@ -103,6 +103,13 @@ class Condition(Model):
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     message: Annotated[str, Field(max_length=32768)]
 
+
+# The status that the server gives to a new object. Without one, kstatus (Flux, Argo CD, kpt) takes an object without conditions for a
+# finished one; -1 is no generation, so it is in progress until the operator has looked at it.
+UNSEEN: dict[str, JsonValue] = {"observedGeneration": -1}
+ObservedGeneration = Annotated[
+    int | None, Field(ge=-1, description="The generation of the spec that this status is about; -1: of none yet.")
+]
 
 Conditions = Annotated[
     tuple[Condition, ...],

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reconcilers.fields import Conditions, DeletionPolicy, Model, Timestamp
+from reconcilers.fields import Conditions, DeletionPolicy, Model, ObservedGeneration, Timestamp
 
 
 class CreationAttempt(Model):
@@ -35,7 +35,7 @@ class RecordedGrant(Model):
 class KMSKeyStatus(Model):
     """What was seen in AWS, and when it was not as declared, why."""
 
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    observed_generation: ObservedGeneration = None
     conditions: Conditions = ()
     ready: Annotated[bool | None, Field(description="The key can be used now.")] = None
     key_id: str | None = None

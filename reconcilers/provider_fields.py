@@ -11,6 +11,7 @@ from reconcilers.fields import (
     Model,
     NamespaceName,
     ObjectName,
+    ObservedGeneration,
     RoleArn,
     TagValue,
     Timestamp,
@@ -166,7 +167,7 @@ class AWSProviderSpec(Model):
 class AWSProviderStatus(Model):
     """Who AWS says that we are."""
 
-    observed_generation: Annotated[int | None, Field(ge=0)] = None
+    observed_generation: ObservedGeneration = None
     conditions: Conditions = ()
     ready: bool | None = None
     account_id: Annotated[str | None, Field(alias="accountID")] = None

@@ -194,7 +194,7 @@ def a_disabled_key_does_not_rotate(kms: Any) -> None:
 
 @fact(MOTO, MINISTACK)
 def a_key_of_rsa_does_not_rotate(kms: Any) -> None:
-    _refused("UnsupportedOperationException", kms.enable_key_rotation, KeyId=_key(kms, KeySpec="RSA_2048"))
+    _refused("UnsupportedOperationException", kms.enable_key_rotation, KeyId=_key(kms, KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT"))
 
 
 @fact(MOTO, MINISTACK)

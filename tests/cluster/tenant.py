@@ -123,6 +123,10 @@ class Tenant:
         """The id that the object's status tells."""
         return str(self.get(name)["status"]["keyId"])
 
+    def of_key(self, key_id: str) -> Object:
+        """The object whose status names this key."""
+        return next(obj for obj in self.all() if obj.get("status", {}).get("keyId") == key_id)
+
     def described(self, key_id: str) -> Object:
         """DescribeKey."""
         metadata: Object = self.kms.describe_key(KeyId=key_id)["KeyMetadata"]

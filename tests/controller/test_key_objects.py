@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from controller.key_objects import key_object
+from controller.key_objects import is_unseen, key_object
 from controller.objects import decode_object
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -39,3 +39,10 @@ def test_a_reconcile_can_be_asked_for() -> None:
 def test_what_cannot_be_read_of_a_status_is_left_out_and_the_rest_is_kept() -> None:
     key = read(status={"keyId": "k", "creationDate": "yesterday", "conditions": "many"})
     assert key.status == KMSKeyStatus(key_id="k")
+
+
+@pytest.mark.parametrize(
+    ("status", "unseen"), [({}, True), ({"observedGeneration": -1}, True), ({"observedGeneration": 1}, False), ({"keyId": "k"}, False)]
+)
+def test_an_object_on_which_nobody_has_reported_is_new(status: dict[str, Any], unseen: bool) -> None:
+    assert is_unseen(decode_object(json.dumps(kubernetes("KMSKey", "orders", {}, status=status)).encode())) is unseen

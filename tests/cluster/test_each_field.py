@@ -1,0 +1,211 @@
+"""Each field of a KMSKey from its first value to its end, on every AWS emulator: what AWS has is what the object says.
+
+All rows of the table live at once in one namespace and go through each phase together, so that a phase costs as much as its slowest row.
+Meanwhile everybody who reads our conditions is asked at each change of each object, and they have to agree.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from reconcilers.names import API_VERSION, RECONCILE_ANNOTATION
+from tests.cluster.api import RefusedError
+from tests.cluster.cluster import Cluster
+from tests.cluster.deviations import told
+from tests.cluster.emulator import Backend
+from tests.cluster.field_rows import ROWS, Row
+from tests.cluster.kstatus import disagreement
+from tests.cluster.processes import Process, wait_until
+from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, condition, is_settled, key
+
+PHASE_SECONDS = 60.0  # some 2 s on an idle machine; KMS's quotas allow five creations a second
+
+
+class Fields:
+    """The rows in one namespace, and what becomes of them."""
+
+    def __init__(self, cluster: Cluster, user: Tenant) -> None:
+        self.rows = [row for row in ROWS if row.needs is None or told(row.needs, cluster.backend)]
+        self.user = user
+        self._api = cluster.api
+        self._path = f"/apis/{API_VERSION}/namespaces/{user.namespace}/kmskeys"
+        self._ids: dict[str, str] = {}
+
+    def declare(self) -> None:
+        """Makes an object of each row."""
+        for row in self.rows:
+            self._api.post(self._path, key(_name(row), **row.spec))
+        self.until_settled()
+        self._ids = {row.name: self.user.key_id(_name(row)) for row in self.rows}
+
+    def merge(self, patch: Callable[[Row], Object]) -> None:
+        """Merges a patch into the spec of each object, and waits until all are as declared."""
+        for row in self.rows:
+            self._merge(row, {"spec": patch(row)})
+        self.until_settled()
+
+    def refused(self, row: Row) -> str:
+        """With which words the row's bad value is."""
+        assert row.bad is not None
+        with pytest.raises(RefusedError) as refusal:
+            self._merge(row, {"spec": row.bad[0]})
+        return str(refusal.value)
+
+    def look_again(self, token: str) -> None:
+        """Waits until each key was looked at once more: what shows now is no late read of what was before."""
+        for row in self.rows:
+            self._merge(row, {"metadata": {"annotations": {RECONCILE_ANNOTATION: token}}})
+        self._until(lambda obj: obj["status"].get("lastHandledReconcileAt") == token, "each key is looked at again")
+
+    def drift(self) -> None:
+        """Changes in AWS what a row names, and waits until it is changed back."""
+        drifting = [row for row in self.rows if row.drift]
+        for row in drifting:
+            assert row.drift is not None
+            row.drift(self.user, self._ids[row.name])
+            assert self.seen(row) != row.expected[0], f"{row.name}: the drift changes nothing"
+        wait_until(lambda: self.differences(0, drifting) == {}, PHASE_SECONDS, f"repaired: {self.differences(0, drifting)}")
+
+    def until_settled(self) -> None:
+        """Waits until each object is as declared."""
+        self._until(is_settled, "each key is as declared")
+
+    def seen(self, row: Row) -> Any:
+        """What AWS has."""
+        return row.seen(self.user, self._ids[row.name])
+
+    def differences(self, phase: int, rows: Iterable[Row] | None = None) -> dict[str, tuple[Any, Any]]:
+        """By row, what AWS has and what it should have."""
+        pairs = {row.name: (self.seen(row), row.expected[phase]) for row in rows or self.rows}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def end(self) -> None:
+        """Deletes all objects, and waits until they are gone."""
+        for row in self.rows:
+            self._api.delete(f"{self._path}/{_name(row)}")
+        wait_until(lambda: not self._all(), PHASE_SECONDS, "every object is gone")
+
+    def differences_at_the_end(self) -> dict[str, tuple[Any, Any]]:
+        """By row, what AWS has now that the object is gone, and what it should have."""
+        pairs = {row.name: (row.seen_at_end(self.user, self._ids[row.name]), row.end) for row in self.rows}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def _merge(self, row: Row, patch: Object) -> None:
+        self._api.merge(f"{self._path}/{_name(row)}", patch)
+
+    def _all(self) -> list[Object]:
+        listed: list[Object] = self._api.get(self._path)["items"]
+        return listed
+
+    def _until(self, check: Callable[[Object], bool], what: str) -> None:
+        late: list[Object] = []
+
+        def all_pass() -> bool:
+            late[:] = [obj for obj in self._all() if not check(obj)]
+            return not late
+
+        try:
+            wait_until(all_pass, PHASE_SECONDS, what)
+        except TimeoutError:
+            statuses = {obj["metadata"]["name"]: obj.get("status", {}).get("conditions") for obj in late}
+            raise TimeoutError(f"not so after {PHASE_SECONDS:.0f} s: {what}: {json.dumps(statuses, indent=1)}") from None
+
+
+def _name(row: Row) -> str:
+    """A row's name as that of an object."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in row.name)
+
+
+@contextlib.contextmanager
+def watched(cluster: Cluster, namespace: str) -> Iterator[Callable[[], list[Object]]]:
+    """Follows the keys of a namespace; gives all of their versions so far."""
+    path = f"/apis/{API_VERSION}/namespaces/{namespace}/kmskeys?watch=true"
+    command = [str(cluster.kubectl.binary), "--kubeconfig", str(cluster.kubectl.kubeconfig), "get", "--raw", path]
+    with Process(command, cluster.folder / f"watch-{namespace}.log") as process:
+        yield lambda: [json.loads(line)["object"] for line in process.log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module", params=list(Backend))
+def aws(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with one of the emulators, and an operator that compares with it each second."""
+    with cluster.beside(request.param) as beside, beside.operator(
+        resync_interval="1s", quota_fraction="1.0", allow_policy_lockout_bypass=True
+    ) as operator:
+        yield beside
+        assert operator.process.terminate(30) == 0
+
+
+def test_each_field_is_set_kept_changed_refused_and_unset(aws: Cluster, namespace: str) -> None:
+    user = Tenant(aws, namespace)
+    user.provide(defaultTags={"team": "platform"})
+    user.provide("second", defaultTags={"team": "second"})
+    user.kubectl("annotate", "awsprovider", "main", "aws-infra-operator.runner.codes/is-default=true")
+    fields = Fields(aws, user)
+    with watched(aws, namespace) as versions:
+        fields.declare()
+        assert fields.differences(0) == {}
+        fields.look_again("before the drift")
+        fields.drift()
+        fields.until_settled()
+        assert {row.name: row.bad[1] in fields.refused(row) for row in fields.rows if row.bad} == {
+            row.name: True for row in fields.rows if row.bad
+        }
+        assert fields.differences(0) == {}
+        fields.look_again("after the drift")
+        fields.merge(lambda row: row.change)
+        assert fields.differences(1) == {}
+        fields.merge(lambda row: row.unset)
+        assert fields.differences(2, [row for row in fields.rows if row.unset]) == {}
+        fields.end()
+        assert fields.differences_at_the_end() == {}
+        seen = versions()
+    assert len(seen) > 4 * len(fields.rows)
+    assert [(obj["metadata"]["name"], words, obj["status"]) for obj in seen if (words := disagreement(obj))] == []
+
+
+def held(obj: Object) -> bool:
+    """Whether the object as it is now is left alone."""
+    synced = condition(obj, "Synced")
+    return synced.get("reason") == "Suspended" and synced["observedGeneration"] == obj["metadata"]["generation"]
+
+
+def test_what_is_held_rests_and_what_is_protected_stays(aws: Cluster, namespace: str) -> None:
+    user = Tenant(aws, namespace)
+    user.provide()
+    user.declare("held", suspend=True)
+    user.declare("protected", deletionProtection=True, pendingWindowInDays=7)
+    user.until("held", held)
+    key_id = user.until_settled("protected")["keyId"]
+    assert user.owned() == [key_id]
+    user.kubectl("delete", "kmskey", "protected", "--wait=false")
+    user.change("held", {"suspend": None})
+    status = user.until_settled("held")
+    user.change("held", {"suspend": True, "description": "later"})
+    user.until("held", held)
+    user.until_ready("DeletionBlocked", "protected")
+    assert (user.described(status["keyId"])["Description"], user.described(key_id)["KeyState"]) == ("", "Enabled")
+    user.change("held", {"suspend": False})
+    user.change("protected", {"deletionProtection": False})
+    user.until_settled("held")
+    user.kubectl("wait", "--for=delete", "kmskey/protected", "--timeout=20s")
+    assert (user.described(status["keyId"])["Description"], user.described(key_id)["KeyState"]) == ("later", "PendingDeletion")
+    user.leave()
+
+
+def test_a_key_is_looked_at_as_often_as_its_object_says(aws: Cluster, namespace: str) -> None:
+    user = Tenant(aws, namespace)
+    user.provide()
+    user.declare("often")
+    user.declare("rarely", resyncInterval="1h")
+    ids = {name: user.until_settled(name)["keyId"] for name in ("often", "rarely")}
+    for text in ("theirs", "theirs again"):
+        for key_id in ids.values():
+            user.kms.update_key_description(KeyId=key_id, Description=text)
+        wait_until(lambda: user.described(ids["often"])["Description"] == "", SOON_SECONDS, "the repair")
+    assert user.described(ids["rarely"])["Description"] == "theirs again"
+    user.kubectl("annotate", "kmskey", "rarely", f"{RECONCILE_ANNOTATION}=now")
+    wait_until(lambda: user.described(ids["rarely"])["Description"] == "", SOON_SECONDS, "the repair that was asked for")
+    user.leave()
