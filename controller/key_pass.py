@@ -36,11 +36,13 @@ from controller.workers import finish
 from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
+from reconcilers.drift import drift_news
 from reconcilers.echoes import Echo, listen, written
 from reconcilers.failures import plan_after
-from reconcilers.fields import DeletionPolicy
+from reconcilers.fields import DeletionPolicy, DriftPolicy
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
+from reconcilers.lag import LAG
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.news import news
 from reconcilers.ownership import owner
@@ -81,6 +83,8 @@ class KeyPass:
         self._seen: Seen
         self._looked: ObservedKey | None = None  # as it was before this pass wrote anything
         self._echo: Echo | None = None  # of the passes before
+        self._found: dict[str, object] = {}  # what the last plan has found of drift, for the report on a call that fails
+        self._corrected: list[str] = []  # in words
         self._creating = False  # between the attempt that was written down and the answer
 
     async def run(self) -> timedelta | None:
@@ -96,6 +100,8 @@ class KeyPass:
             if look_again is None:
                 raise
             return look_again
+        finally:
+            self._tell_corrected()
 
     async def _carry_out(self) -> timedelta | None:
         await self._store_made()
@@ -115,7 +121,13 @@ class KeyPass:
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
     def _plan(self) -> Plan:
-        return plan_kmskey(self.key, self._account, self._seen, self._means.operator, self._now)
+        plan = plan_kmskey(self.key, self._account, self._seen, self._means.operator, self._now)
+        self._found = {"drift": plan.status.drift, "reached": plan.status.reached}
+        return plan
+
+    @property
+    def _only_reports(self) -> bool:
+        return self.key.spec.drift_policy is DriftPolicy.REPORT
 
     @property
     def _connection(self) -> Connection:
@@ -140,7 +152,8 @@ class KeyPass:
         if not isinstance(seen, ObservedKey):
             return seen
         echoes = self._means.memory.echoes
-        shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now)
+        patience = LAG if self._only_reports else timedelta()
+        shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now, patience)
         return shown
 
     async def _apply_all(self, plan: Plan) -> timedelta | None:
@@ -214,7 +227,8 @@ class KeyPass:
             failure = replace(failure, operation="CreateKey")  # also where it was the role for it that could not be had
         elif refused:
             return None  # the next pass asks who we are, and knows what to report
-        plan = plan_after(failure, self.key, self._means.operator, self._now)
+        found = replace(self.key, status=self.key.status.model_copy(update=self._found))
+        plan = plan_after(failure, found, self._means.operator, self._now)
         await self.report(plan.status)
         if refused:
             return None
@@ -236,8 +250,8 @@ class KeyPass:
             await self._patch("status", operations)
         if status.key_id is not None:
             self._means.memory.stored(self.key.uid, status.key_id)
-        told = news(before.conditions, status.conditions)
-        if told is not None:
+        drifted = drift_news(before.drift, status.drift) if self._only_reports else None
+        for told in filter(None, (drifted, news(before.conditions, status.conditions))):
             self._means.events.record(regarding(self._obj), told.type, told.reason, "Reconcile", told.message)
 
     async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
@@ -247,15 +261,19 @@ class KeyPass:
         self._means.own.put(self._obj)
 
     def _tell(self, action: Action, plan: Plan) -> None:
+        if action in plan.corrections:
+            self._corrected.append(action.told)
+            return
         key_id = self.key.status.key_id or "the key"
         reason, note, serious = action.reason, f"{key_id}: {action.told}.", _is_serious(action, self.key, self._means.operator)
-        if plan.drift:
-            reason, note, serious = (
-                Reason.DRIFT_CORRECTED,
-                f"{key_id} was changed outside the operator; corrected: {action.told}.",
-                True,
-            )
         self._means.events.record(regarding(self._obj), "Warning" if serious else "Normal", reason, type(action).__name__, note)
+
+
+    def _tell_corrected(self) -> None:
+        """One event for all that this pass has set right, however many writes it took."""
+        if self._corrected:
+            note = f"{self.key.status.key_id} was changed outside the operator; corrected: {', '.join(self._corrected)}."
+            self._means.events.record(regarding(self._obj), "Warning", Reason.DRIFT_CORRECTED, "Reconcile", note)
 
 
 def _is_serious(action: Action, key: KeyObject, operator: Operator) -> bool:

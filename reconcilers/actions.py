@@ -266,14 +266,14 @@ class Plan:
     """What to do now, what to report, and when to look again (None: at the next resync).
 
     write_ahead: the status holds a memory (an attempt, a key id, managed tag keys, aliases, grants) without which the actions must not start:
-    it is stored first. drift: the actions set right what somebody changed behind our back.
+    it is stored first. corrections: those of the actions that set right what somebody changed behind our back.
     """
 
     actions: tuple[Action, ...]
     status: KMSKeyStatus
     look_again: timedelta | None = None
     write_ahead: bool = False
-    drift: bool = False
+    corrections: tuple[Action, ...] = ()
 
     @property
     def is_last(self) -> bool:

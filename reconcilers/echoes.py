@@ -5,7 +5,8 @@ Rules:
    neither the old nor the new one is somebody's change, and is repaired at once.
 2. Once the new value has been seen, the echo is over: the old value is a change like any other from then on.
 3. An echo is believed for PATIENCE after the write, and twice as long after each repetition of the same write: reads that are late for five
-   minutes cost five writes instead of one for each look; a change back to the old value waits for half a minute, and not for five.
+   minutes cost five writes instead of one for each look; a change back to the old value waits for half a minute, and not for five. Where
+   drift is only told, nothing is lost by waiting for as long as KMS may be late.
 """
 
 from dataclasses import dataclass, replace
@@ -40,11 +41,13 @@ def written(last: Echo | None, before: ObservedKey, after: ObservedKey, now: dat
     return Echo(last.old | old, last.new | new, now, last.patience * 2 if again else PATIENCE)
 
 
-def listen(echo: Echo | None, seen: ObservedKey, now: datetime) -> tuple[ObservedKey, Echo | None]:
-    """The key without what is only an echo, and the echo that is still to be expected."""
+def listen(
+    echo: Echo | None, seen: ObservedKey, now: datetime, at_least: timedelta = timedelta()
+) -> tuple[ObservedKey, Echo | None]:
+    """The key without what is only an echo, and the echo that is still to be expected. at_least: for how long any echo is believed."""
     if echo is None:
         return seen, None
     late = {field: echo.new[field] for field, old in echo.old.items() if getattr(seen, field) == old}
     if not late:
         return seen, None
-    return (replace(seen, **late), echo) if now - echo.since < echo.patience else (seen, echo)
+    return (replace(seen, **late), echo) if now - echo.since < max(echo.patience, at_least) else (seen, echo)

@@ -93,6 +93,13 @@ class DeletionPolicy(StrEnum):
     FORCE_DELETE = "ForceDelete"
 
 
+class DriftPolicy(StrEnum):
+    """What happens when somebody changes the key in AWS."""
+
+    CORRECT = "Correct"
+    REPORT = "Report"
+
+
 class Condition(Model):
     """One aspect of the object's state, as Kubernetes' API conventions define it."""
 

@@ -61,7 +61,7 @@ def grant_changes(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> tupl
         return ()
     found, held = found_grants(seen), set(_held(wanted, seen, recorded).values())
     said = {(grant.name, digest(grant)) for grant in wanted.grants}
-    waiting = {grant.name for grant in _missing(wanted, seen, recorded)} if seen.state not in TAKES_GRANTS else set()
+    waiting = {grant.name for grant in missing_grants(wanted, seen, recorded)} if seen.state not in TAKES_GRANTS else set()
     stale = {
         grant_id: record
         for grant_id, record in _ours(found, recorded).items()
@@ -75,7 +75,13 @@ def grant_changes(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> tupl
 def grants_wait(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> bool:
     """Whether a grant is missing that the key does not take now."""
     unread = isinstance(seen.grants, Unobservable)
-    return not unread and seen.state not in TAKES_GRANTS and bool(_missing(wanted, seen, recorded))
+    return not unread and seen.state not in TAKES_GRANTS and bool(missing_grants(wanted, seen, recorded))
+
+
+def missing_grants(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> list[Grant]:
+    """The wanted grants that there are not."""
+    held = _held(wanted, seen, recorded)
+    return [grant for grant in wanted.grants if grant not in held]
 
 
 def to_revoke(seen: ObservedKey, recorded: Recorded) -> tuple[RevokeGrant, ...]:
@@ -107,12 +113,7 @@ def recorded_after(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> R
 
 
 def _creatable(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> list[Grant]:
-    return _missing(wanted, seen, recorded) if seen.state in TAKES_GRANTS else []
-
-
-def _missing(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> list[Grant]:
-    held = _held(wanted, seen, recorded)
-    return [grant for grant in wanted.grants if grant not in held]
+    return missing_grants(wanted, seen, recorded) if seen.state in TAKES_GRANTS else []
 
 
 def _held(wanted: Wanted, seen: ObservedKey, recorded: Recorded) -> dict[Grant, str]:

@@ -9,6 +9,7 @@ from reconcilers.fields import (
     NO_CONTROLS,
     OWN_TAGS,
     DeletionPolicy,
+    DriftPolicy,
     Interval,
     Model,
     NamespaceName,
@@ -70,6 +71,17 @@ Alias = Annotated[
         },
     ),
     AfterValidator(_nobody_elses),
+]
+
+
+# The fields that ignoreDrift can name; tags also one by one.
+DriftField = Annotated[
+    str,
+    text(
+        r"^(description|enabled|policy|rotation|tags|tags\..{1,128}|aliases|grants|deletionState)$",
+        "write description, enabled, policy, rotation, tags, tags.KEY, aliases, grants or deletionState",
+        max_length=133,
+    ),
 ]
 
 
@@ -178,6 +190,25 @@ class KMSKeySpec(Model):
     ] = None
     deletion_protection: Annotated[
         bool | None, Field(description="true: the object's deletion waits until this is switched off. Unset: false.")
+    ] = None
+    drift_policy: Annotated[
+        DriftPolicy | None,
+        Field(
+            strict=False,
+            description="What happens when somebody else changes the key in AWS. Correct: it is set right, a scheduled deletion included. "
+            "Report: nothing is written; status.drift and the condition Synced tell it. A change of this object is carried out in either "
+            "case. Unset: Correct.",
+        ),
+    ] = None
+    ignore_drift: Annotated[
+        tuple[DriftField, ...] | None,
+        Field(
+            strict=False,
+            max_length=64,
+            description="Fields that are set when the key is made and whenever this object changes them, and otherwise left to others: "
+            "description, enabled, policy, rotation, tags, tags.KEY, aliases, grants, deletionState.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
     ] = None
     resync_interval: Annotated[
         Interval | None,

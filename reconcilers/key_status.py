@@ -32,6 +32,15 @@ class RecordedGrant(Model):
     hash: Annotated[str, Field(max_length=64, description="Of all that the grant says.")]
 
 
+class DriftedField(Model):
+    """A field that somebody changed in AWS. The values are short, and a policy is a fingerprint."""
+
+    field: Annotated[str, Field(max_length=160, description="As spec.ignoreDrift names it.")]
+    expected: Annotated[str, Field(max_length=256)]
+    actual: Annotated[str, Field(max_length=256)]
+    detected_at: Timestamp
+
+
 class KMSKeyStatus(Model):
     """What was seen in AWS, and when it was not as declared, why."""
 
@@ -71,6 +80,15 @@ class KMSKeyStatus(Model):
     grants: Annotated[
         tuple[RecordedGrant, ...], Field(strict=False, description="Grants that the operator made: it revokes no others.")
     ] = ()
+    drift: Annotated[
+        tuple[DriftedField, ...],
+        Field(strict=False, description="What somebody changed in AWS and nobody has set right; not what spec.ignoreDrift names."),
+    ] = ()
+    reached: dict[str, str] = Field(
+        default={},
+        description="By field, a hash of the wanted value that was last seen on the key: while it stays the wanted one, a difference is "
+        "drift, and not a change of the spec.",
+    )
     creation_attempt: CreationAttempt | None = None
     effective_deletion_policy: Annotated[DeletionPolicy | None, Field(strict=False)] = None
     last_handled_reconcile_at: Annotated[

@@ -15,6 +15,7 @@ It does not promise that KMS shows at once what was written: KMS is eventually c
 echoes.py keeps most of them away.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateK
 from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
+from reconcilers.drift import Drift, find_drift, reached
 from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
 from reconcilers.key_status import CreationAttempt
@@ -49,6 +51,10 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import wanted_key
 
+_PENDING = (
+    "Somebody scheduled the key's deletion in AWS, and spec.driftPolicy or spec.ignoreDrift leaves it so: its data is lost when the window "
+    "ends. Cancel the deletion in AWS, or set driftPolicy: Correct and take deletionState out of ignoreDrift."
+)
 PATIENCE = timedelta(seconds=10)  # keys and their provider are often applied together, and arrive in any order
 
 
@@ -181,14 +187,16 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
         return _stop(key, problem, operator, now, **seen_fields(seen))
-    if not owned(key, seen, operator.cluster_id):
-        due: tuple[Action, ...] = (*_finalizer(key), *_claim(key, seen, operator))
-    else:
-        due = (*_finalizer(key), *repairs(wanted, seen, key.status))
+    drift, due = Drift(), _claim(key, seen, operator)
+    if owned(key, seen, operator.cluster_id):
+        drift = find_drift(key.spec, key.status, wanted, seen)
+        due = drift.without_held(repairs(wanted, seen, key.status))
+    drifted = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wanted, seen)}
+    due = (*_finalizer(key), *due)
     if due:
-        return _repair(key, wanted, seen, due, operator, now)
-    fields = seen_fields(seen) | kept(key.status, wanted, seen)
-    verdict, look_again = _verdict(key, wanted, seen)
+        return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))
+    fields = seen_fields(seen) | kept(key.status, wanted, seen) | drifted
+    verdict, look_again = _verdict(key, wanted, seen, drift)
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
 
 
@@ -207,19 +215,17 @@ def _claim(key: KeyObject, seen: ObservedKey, operator: Operator) -> tuple[Actio
 
 
 def _repair(
-    key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime
+    key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime, **drifted: object
 ) -> Plan:
     """Repairing a drift leaves the Ready of a key alone that was ready for this spec."""
     memory = ahead(key.status, wanted, seen)
     news = key.status.key_id is None or any(getattr(key.status, name) != value for name, value in memory.items())
-    synced = find("Synced", key.status.conditions)
-    drift = key.status.observed_generation == key.generation and synced is not None and synced.status == "True"
     verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
-    status = report(key, operator, verdict, now, **seen_fields(seen), **memory)
-    return Plan(due, status, write_ahead=news, drift=drift)
+    status = report(key, operator, verdict, now, **seen_fields(seen), **memory, **drifted)
+    return Plan(due, status, write_ahead=news)
 
 
-def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[Verdict, timedelta | None]:
+def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) -> tuple[Verdict, timedelta | None]:
     """The key needs no write. Is it as declared, or what does it wait for?"""
     parts = ((seen.policy, wanted.policy is not None), (seen.rotation, wanted.rotation_enabled), (seen.aliases, True), (seen.grants, True))
     for part, needed in parts:
@@ -227,6 +233,8 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[Verdict
             return blocked(Problem(part.reason, part.message)), LATER
     if seen.state in UNSETTLED:
         return working(Reason.KEY_NOT_USABLE_YET, f"KMS reports the key as {seen.state}; this passes within seconds."), SOON
+    if seen.state in PENDING_DELETION:
+        return blocked(Problem(Reason.KEY_PENDING_DELETION, _PENDING)), LATER
     if seen.state == "PendingImport":
         return blocked(
             Problem(Reason.KEY_PENDING_IMPORT, "The key waits for its key material: import it with AWS's tools.")
@@ -237,18 +245,18 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> tuple[Verdict
     if seen.state not in ("Enabled", "Disabled"):
         message = f"KMS reports the key as {seen.state}, a state that this version does not know: see the key in AWS."
         return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
-    if taken := alias_conflict(wanted, seen):
+    if "aliases" not in drift.held and (taken := alias_conflict(wanted, seen)):
         return blocked(taken), LATER
     settled = available(wanted.enabled)
     waiting = {
-        "Rotation cannot be changed": rotation_waits(wanted, seen),
-        "Grants cannot be made": grants_wait(wanted, seen, key.status.grants),
+        "Rotation cannot be changed": "rotation" not in drift.held and rotation_waits(wanted, seen),
+        "Grants cannot be made": "grants" not in drift.held and grants_wait(wanted, seen, key.status.grants),
     }
     if any(waiting.values()):
         what = " and ".join(words for words, waits in waiting.items() if waits)
         waits = Finding(False, Reason.KEY_DISABLED, f"{what} while the key is disabled; this follows once it is enabled.")
-        return Verdict(settled.ready, waits, Progress.SETTLED), None
-    return settled, None
+        return drift.on(Verdict(settled.ready, waits, Progress.SETTLED)), None
+    return drift.on(settled), None
 
 
 def _not_ours(key: KeyObject, seen: ObservedKey, operator: Operator) -> Problem | None:

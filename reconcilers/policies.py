@@ -9,6 +9,7 @@ Rules:
 Source of the grammar: "Grammar of the IAM JSON policy language" and "Key policies in AWS KMS".
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -43,6 +44,24 @@ def same(one: str, other: str, partition: str = "aws") -> bool:
         return bool(_meaning(parse(one), partition) == _meaning(parse(other), partition))
     except (PolicyError, RecursionError):
         return one == other
+
+
+def digest(text: str, partition: str = "aws") -> str:
+    """A fingerprint of what the policy means, the same for ever and for every form of it."""
+    try:
+        meant = _text(_meaning(parse(text), partition))
+    except (PolicyError, RecursionError):
+        meant = text
+    return hashlib.sha256(meant.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+def summary(text: str) -> str:
+    """The policy in a few words that tell nothing of what it allows."""
+    try:
+        number = len(_statements(parse(text)))
+    except (PolicyError, RecursionError):
+        return f"{len(text)} characters that are no policy, {digest(text)}"
+    return f"{number} statement{'s' if number > 1 else ''}, {digest(text)}"
 
 
 def _load(text: str) -> Json:

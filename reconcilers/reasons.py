@@ -56,6 +56,8 @@ class Reason(StrEnum):
     # The key is not in a state in which the spec can be reached.
     KEY_LOST = "KeyLost"
     KEY_NOT_OWNED = "KeyNotOwned"
+    KEY_PENDING_DELETION = "KeyPendingDeletion"
+    DRIFT_DETECTED = "DriftDetected"
     KEY_PENDING_IMPORT = "KeyPendingImport"
     KEY_UNAVAILABLE = "KeyUnavailable"
     AMBIGUOUS_KEY = "AmbiguousKey"

@@ -48,9 +48,14 @@ def repairs(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> tuple[Ke
     return tuple(action for rule in _RULES for action in rule(wanted, seen, memory))
 
 
+def rotation_differs(wanted: Wanted, seen: ObservedKey) -> bool:
+    """Rotation is not as it is wanted, whether or not it can be changed now."""
+    return bool(_rotation_change(wanted, seen))
+
+
 def rotation_waits(wanted: Wanted, seen: ObservedKey) -> bool:
     """Rotation differs, and cannot be changed because the key is disabled and shall stay so."""
-    return seen.state == "Disabled" and not wanted.enabled and bool(_rotation_change(wanted, seen))
+    return seen.state == "Disabled" and not wanted.enabled and rotation_differs(wanted, seen)
 
 
 def _enable(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
@@ -62,7 +67,7 @@ def _policy(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterabl
     if (
         wanted.policy is not None
         and isinstance(seen.policy, str)
-        and not same(wanted.policy, seen.policy, partition=seen.arn.split(":")[1])
+        and not same(wanted.policy, seen.policy, seen.partition)
     ):
         yield PutKeyPolicy(seen.arn, wanted.policy, wanted.bypass_policy_lockout_safety_check)
 

@@ -93,6 +93,11 @@ class ObservedKey:
     # By id; one that is None is known to be revoked. None: not asked for.
     grants: Mapping[str, Grant | None] | Unobservable | None = None
 
+    @property
+    def partition(self) -> str:
+        """aws, aws-cn, ...: ARNs of other principals of this account begin like the key's."""
+        return self.arn.split(":")[1]
+
 
 @dataclass(frozen=True, slots=True)
 class NotCreated:

@@ -53,6 +53,11 @@ def test_patience_ends_and_doubles_with_each_repetition() -> None:
     assert (other.patience, other.old) == (PATIENCE, {"description": "old", "state": "Disabled"})
 
 
+def test_an_echo_can_be_believed_for_longer() -> None:
+    assert listen(echo(), OLD, NOW + PATIENCE, 2 * PATIENCE)[0] == NEW
+    assert listen(echo(), OLD, NOW + 2 * PATIENCE, 2 * PATIENCE)[0] == OLD
+
+
 def test_several_fields_fade_each_by_itself() -> None:
     both = written(None, observed("Disabled", description="old"), NEW, NOW)
     assert listen(both, replace(NEW, state="Disabled"), NOW + MOMENT)[0] == NEW

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
 
 import pytest
 
 from reconcilers.actions import AddFinalizer, CancelKeyDeletion, CreateAlias, Plan, TagResource, UpdateKeyDescription
-from reconcilers.fields import Condition, DeletionPolicy
+from reconcilers.fields import DeletionPolicy
 from reconcilers.grant_fields import GrantSpec
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -201,24 +200,9 @@ class TestMemory:
         assert plan(key(status=status), observed("Updating", tags={"old": "x"})).status.managed_tag_keys == ("old",)
         assert plan(key(status=status), observed()).status.managed_tag_keys == ()
 
-    @pytest.mark.parametrize(
-        ("synced", "generation", "drift"), [("True", 1, True), ("True", 2, False), ("False", 1, False), (None, 1, False)]
-    )
-    def test_only_a_change_behind_the_back_of_a_synced_key_is_drift(
-        self, synced: Literal["True", "False"] | None, generation: int, *, drift: bool
-    ) -> None:
-        status = remembered().model_copy(update={"observed_generation": 1, "conditions": condition("Synced", synced)})
-        assert plan(key(status=status, generation=generation), observed(description="meddled")).drift is drift
-
     def test_setting_drift_right_leaves_ready_alone(self) -> None:
         settled = plan(key(status=remembered()), observed()).status
         made = plan_kmskey(key(status=settled), account({"cost": "shop"}), observed(), operator(), NOW)
         assert [type(action) for action in made.actions] == [TagResource]
         assert told(made)["Ready"] == ("True", Reason.AVAILABLE)
         assert told(made)["Synced"] == ("False", Reason.UPDATING)
-
-
-def condition(kind: str, status: Literal["True", "False"] | None) -> tuple[Condition, ...]:
-    if status is None:
-        return ()
-    return (Condition(type=kind, status=status, last_transition_time=NOW, reason="X", message=""),)

@@ -39,6 +39,8 @@ FULL = {
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,
     "deletionProtection": True,
+    "driftPolicy": "Report",
+    "ignoreDrift": ["description", "tags", "tags.cost:center", "deletionState"],
     "resyncInterval": "1h30m",
     "suspend": True,
 }
