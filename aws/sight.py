@@ -2,8 +2,9 @@
 
 Rules:
 1. An id that is remembered is looked at, and nothing else. Missing is an answer, never a reason to look for another key.
-2. Without one, the key of an earlier object of the same name may come back; and if a CreateKey may have been sent, its key is searched for:
-   every key of the account once `create_grace` is over, the tag index before.
+   A key that is not the object's is offered to it only if it is the one that spec.adopt names.
+2. Without one, the key that spec.adopt names is offered. Where there is none, the key of an earlier object of the same name may come back;
+   and if a CreateKey may have been sent, its key is searched for: every key of the account once `create_grace` is over, the tag index before.
 3. What the object does not manage is not read.
 """
 
@@ -11,13 +12,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from aws import kms
+from aws.adoption import named_key
 from aws.clients import Connection
 from aws.earlier import EarlierKeys
 from aws.search import Search
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.ownership import owner
+from reconcilers.ownership import belongs, owner
 from reconcilers.searches import grace_is_over, nothing_was_made
-from reconcilers.states import KeyObject, NotCreated, Operator, Seen
+from reconcilers.states import Asked, Candidates, KeyObject, NotCreated, ObservedKey, Operator, Seen
 from reconcilers.wanted import asked
 
 
@@ -37,7 +39,25 @@ class Sight:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
         if key.status.key_id is not None:
-            return await kms.observe_key(connection, key.status.key_arn or key.status.key_id, wish)
+            return await self._remembered(connection, key, wish)
+        if key.spec.adopt is None or key.deleting or key.status.creation_attempt is not None:
+            return await self._own(connection, key, wish, now)
+        offered = await named_key(connection, key.spec.adopt, wish)
+        if offered.found is not None or not key.spec.adopt.or_create or key.spec.observes:
+            return offered
+        return replace(offered, otherwise=await self._own(connection, key, wish, now))
+
+    async def _remembered(self, connection: Connection, key: KeyObject, wish: Asked) -> Seen:
+        seen = await kms.observe_key(connection, key.status.key_arn or key.status.key_id or "", wish)
+        if not isinstance(seen, ObservedKey) or belongs(key, seen, self._operator.cluster_id):
+            return seen
+        if key.spec.adopt is None or key.spec.observes or key.deleting:
+            return seen
+        offered = await named_key(connection, key.spec.adopt, wish)
+        return offered if offered.found is not None and offered.found.arn == seen.arn else seen
+
+    async def _own(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
+        """What there may be of a key that was made for this object or for an earlier one of its name."""
         earlier = await self._earlier.of(connection, owner(key.namespace, key.name), wish)
         untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
         if untouched or nothing_was_made(key):

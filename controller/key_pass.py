@@ -26,6 +26,7 @@ from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
 from controller.decoding import plain
 from controller.events import EventRecorder
+from controller.key_holders import holder
 from controller.key_memory import KeyMemory
 from controller.key_objects import KMSKEYS, key_object, regarding
 from controller.kube import Kube, NotFound
@@ -48,7 +49,7 @@ from reconcilers.news import news
 from reconcilers.ownership import owner
 from reconcilers.reasons import Reason
 from reconcilers.reports import remembered
-from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Operator, Seen, Unobservable
+from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Offered, Operator, Seen, Unobservable
 from reconcilers.wanted import asked, deletion_policy
 
 # Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.
@@ -149,6 +150,9 @@ class KeyPass:
 
     async def _observe(self) -> Seen:
         seen = await self._means.sight.observe(self._connection, self.key, self._now)
+        if isinstance(seen, Offered) and seen.found is not None:
+            means = self._means
+            return replace(seen, holder=await holder(means.kube, means.own.all(), self.key, seen.found, means.operator.cluster_id))
         if not isinstance(seen, ObservedKey):
             return seen
         echoes = self._means.memory.echoes

@@ -4,6 +4,8 @@ A watch is late by design. A pass that begins before the store shows the last on
 write that matters carries a precondition, but wasted. Resource versions of one resource can be compared as numbers (KEP-5504).
 """
 
+from collections.abc import Iterator
+
 from controller.objects import KubeObject, Ref
 from controller.store import Store
 
@@ -22,6 +24,10 @@ class OwnWrites:
             self.forget(ref)
             return stored
         return written
+
+    def all(self) -> Iterator[KubeObject]:
+        """Every object, each in its newest version."""
+        return (found for stored in list(self._store) if (found := self.get(stored.ref)) is not None)
 
     def put(self, written: KubeObject) -> None:
         """Remember the server's answer to a write."""

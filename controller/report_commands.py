@@ -113,7 +113,8 @@ def orphans(output: str, **flags: Any) -> NoReturn:
     "features",
     multiple=True,
     type=click.Choice([feature.value for feature in Feature]),
-    help=f"What the operator shall be able to do; repeatable. Default: {', '.join(USUAL)}.",
+    metavar="FEATURE",
+    help=f"What the operator shall be able to do: one of {', '.join(Feature)}; repeatable. Default: {', '.join(USUAL)}.",
 )
 @click.option("--cluster-id", help="UID of the namespace kube-system: only keys of this cluster may be changed.")
 @click.option("--account-id", help="Only keys of this account. Default: any that the identity may reach.")

@@ -59,15 +59,16 @@ class CreateKey:
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """Takes over the key that an unanswered CreateKey has made: from here on its id is remembered. No AWS call."""
+    """Takes over a key that is there already, such as an unanswered CreateKey has made: from here on its id is remembered. No AWS call."""
 
     found: ObservedKey = field(hash=False)
+    why: str = "which carries this object's owner tags"
     reason: ClassVar = Reason.KEY_FOUND
 
     @property
     def told(self) -> str:
         """In words."""
-        return f"take over {self.found.key_id}, which carries this object's owner tags"
+        return f"take over {self.found.key_id}, {self.why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from reconcilers.states import (
     Missing,
     NotCreated,
     ObservedKey,
+    Offered,
     Operator,
     Problem,
     Seen,
@@ -51,6 +52,8 @@ def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, o
     match seen:
         case NotCreated():
             return _release(key, "it never had a key")
+        case Offered():
+            return plan_deletion(key, account, seen.otherwise, operator, now)
         case Candidates():
             return _find(key, seen, operator, now)
         case Missing() | ObservedKey() if shows_not_yet(key, seen, now):

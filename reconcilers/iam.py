@@ -36,6 +36,7 @@ class Feature(StrEnum):
     TAGS = "tags"
     ALIASES = "aliases"
     GRANTS = "grants"
+    ADOPT = "adopt"
     ROTATION = "rotation"
     DELETE = "delete"
     SEARCH = "search"
@@ -108,6 +109,8 @@ PERMISSIONS: Final = (
     Permission("kms:ListGrants", Feature.GRANTS, Scope.READ, "see which of spec.grants there are"),
     Permission("kms:CreateGrant", Feature.GRANTS, Scope.CHANGE, "spec.grants"),
     Permission("kms:RevokeGrant", Feature.GRANTS, Scope.CHANGE, "a grant that left the spec or was replaced; deletionPolicy ForceDelete"),
+    Permission("kms:TagResource", Feature.ADOPT, Scope.CREATE, "spec.adopt: the owner tags are what makes the key the object's"),
+    Permission("kms:ListAliases", Feature.ADOPT, Scope.FIND, "spec.adopt.alias: see where it leads without following it"),
     Permission("kms:EnableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation and rotationPeriodInDays"),
     Permission("kms:DisableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation: false"),
     Permission("kms:ScheduleKeyDeletion", Feature.DELETE, Scope.DELETE, "deletionPolicy ScheduleKeyDeletion, Delete and ForceDelete"),

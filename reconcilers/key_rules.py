@@ -43,6 +43,11 @@ def _only(which: str, operations: tuple[str, ...], what: str) -> Rule:
 
 KEY_RULES = (
     cel(
+        "!has(self.managementPolicy) || self.managementPolicy != 'Observe' || has(self.adopt)",
+        "managementPolicy Observe needs a key to observe: name it in adopt",
+        ".managementPolicy",
+    ),
+    cel(
         "!has(self.keySpec) || !has(self.customerMasterKeySpec) || self.keySpec == self.customerMasterKeySpec",
         "keySpec and customerMasterKeySpec are two names of one field: write keySpec only",
         ".customerMasterKeySpec",

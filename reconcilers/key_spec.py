@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from reconcilers.adoption_fields import Adoption, ManagementPolicy
 from reconcilers.fields import (
     MAX_TAGS,
     NO_CONTROLS,
@@ -210,6 +211,20 @@ class KMSKeySpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
     ] = None
+    adopt: Annotated[
+        Adoption | None,
+        Field(
+            description="Take over an existing key instead of making one. What the spec leaves unset (description, enabled, rotation, "
+            "policy, ...) stays as it is on the key. Fixed once the object has its key."
+        ),
+    ] = None
+    management_policy: Annotated[
+        ManagementPolicy | None,
+        Field(
+            strict=False,
+            description="Full: the key is kept as declared. Observe: the key that adopt names is shown, and never changed. Unset: Full.",
+        ),
+    ] = None
     resync_interval: Annotated[
         Interval | None,
         Field(description="How often the key is looked at when nothing happens. Unset: the operator's --resync-interval."),
@@ -230,6 +245,11 @@ class KMSKeySpec(Model):
     def resolved_key_usage(self) -> str:
         """keyUsage, else KMS's default."""
         return self.key_usage or "ENCRYPT_DECRYPT"
+
+    @property
+    def observes(self) -> bool:
+        """Whether nothing may be written to AWS for this object."""
+        return self.management_policy is ManagementPolicy.OBSERVE
 
     @property
     def wants_enabled(self) -> bool:

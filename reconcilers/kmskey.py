@@ -19,7 +19,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, Plan, RecordKey, TagResource
+from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, EnableKey, Plan, RecordKey, TagResource
+from reconcilers.adoption import as_it_is, has_waited, left_disabled, objection
 from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
@@ -30,7 +31,8 @@ from reconcilers.key_status import CreationAttempt
 from reconcilers.lag import shows_not_yet
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.ownership import claimable, owned, owner_tags
+from reconcilers.observing import plan_observed
+from reconcilers.ownership import belongs, claimable, owned, owner_tags
 from reconcilers.reasons import Reason
 from reconcilers.refusals import refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
@@ -43,6 +45,7 @@ from reconcilers.states import (
     Missing,
     NotCreated,
     ObservedKey,
+    Offered,
     Operator,
     Problem,
     Seen,
@@ -67,7 +70,11 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
     wanted = _wanted(key, account, operator, now)
     if isinstance(wanted, Problem):
         return _stop(key, wanted, operator, now)
+    if key.spec.observes:
+        return plan_observed(key, seen, operator, now)
     match seen:
+        case Offered():
+            return _adopt(key, wanted, seen, operator, now)
         case NotCreated():
             return _make(key, wanted, seen.earlier, operator, now)
         case Candidates():
@@ -115,6 +122,36 @@ def _make(key: KeyObject, wanted: Wanted, earlier: tuple[ObservedKey, ...], oper
     return _take_over(key, wanted, ours[0], operator, now) if ours else _create(key, wanted, operator, now)
 
 
+def _adopt(key: KeyObject, wanted: Wanted, seen: Offered, operator: Operator, now: datetime) -> Plan:
+    """Take over the key that was there before the object, if it may be: remember it, claim it, and see then what differs."""
+    found = seen.found
+    if found is None:
+        return _adopt_none(key, wanted, seen.otherwise, operator, now)
+    problem = objection(key, found, seen, operator.cluster_id) or _immutable_conflict(as_it_is(key, wanted, found), found)
+    if problem is not None:
+        return _stop(key, problem, operator, now)
+    if belongs(key, found, operator.cluster_id):
+        return _take_over(key, wanted, found, operator, now)
+    verdict = working(Reason.ADOPTING, f"The key {found.key_id} is being taken over.")
+    claim = (RecordKey(found, "which spec.adopt names"), TagResource(found.arn, owner_tags(key, operator.cluster_id)))
+    return Plan((*_finalizer(key), *claim), report(key, operator, verdict, now, **seen_fields(found)), write_ahead=True)
+
+
+def _adopt_none(key: KeyObject, wanted: Wanted, seen: NotCreated | Candidates, operator: Operator, now: datetime) -> Plan:
+    """There is no key of the name in spec.adopt: wait for it, or make one once that is certain."""
+    name = key.spec.adopt.told if key.spec.adopt else ""
+    missing = f"There is no key {name} in account {wanted.account_id}, region {wanted.region}"
+    if key.spec.adopt is None or not key.spec.adopt.or_create:
+        message = f"{missing}: correct spec.adopt, or set its policy to AdoptOrCreate."
+        problem = Problem(Reason.KEY_NOT_FOUND, message, stalled=_has_lasted(key, Reason.KEY_NOT_FOUND, now))
+        return _stop(key, problem, operator, now)
+    made = _make(key, wanted, seen.earlier, operator, now) if isinstance(seen, NotCreated) else _resolve(key, wanted, seen, operator, now)
+    if has_waited(key, operator, now) or not any(isinstance(action, CreateKey) for action in made.actions):
+        return made
+    verdict = working(Reason.ADOPTING, f"{missing}. It is looked for once more before one is made.")
+    return Plan((), report(key, operator, verdict, now), look_again=PATIENCE)
+
+
 def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:
     before = key.status.creation_attempt
     count = before.count + 1 if before else 1
@@ -157,7 +194,7 @@ def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operato
 
 
 def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Operator, now: datetime) -> Plan:
-    conflict = _immutable_conflict(wanted, found)
+    conflict = _immutable_conflict(as_it_is(key, wanted, found), found)
     if conflict is not None:
         return _stop(key, conflict, operator, now)
     verdict = working(Reason.CREATING, f"The key {found.key_id} was found by its owner tags.")
@@ -184,6 +221,7 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     """The key exists: first prove that it is ours, then set right what differs, then say how it is."""
     if shows_not_yet(key, seen, now):
         return _wait_for_kms(key, operator, now)
+    wanted = as_it_is(key, wanted, seen)
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
         return _stop(key, problem, operator, now, **seen_fields(seen))
@@ -211,7 +249,9 @@ def _claim(key: KeyObject, seen: ObservedKey, operator: Operator) -> tuple[Actio
         return ()
     if seen.state in PENDING_DELETION:
         return (CancelKeyDeletion(seen.arn),)
-    return (TagResource(seen.arn, owner_tags(key, operator.cluster_id)),)
+    claim = TagResource(seen.arn, owner_tags(key, operator.cluster_id))
+    # What comes back is usable again, also where the spec leaves it open: later, nobody would know that it was we who disabled it.
+    return (EnableKey(seen.arn), claim) if left_disabled(key, seen) else (claim,)
 
 
 def _repair(
@@ -247,6 +287,8 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) ->
         return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
     if "aliases" not in drift.held and (taken := alias_conflict(wanted, seen)):
         return blocked(taken), LATER
+    if (left := left_disabled(key, seen)) is not None:
+        return blocked(left), None
     settled = available(wanted.enabled)
     waiting = {
         "Rotation cannot be changed": "rotation" not in drift.held and rotation_waits(wanted, seen),
@@ -262,7 +304,7 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) ->
 def _not_ours(key: KeyObject, seen: ObservedKey, operator: Operator) -> Problem | None:
     if isinstance(seen.tags, Unobservable):
         return Problem(seen.tags.reason, seen.tags.message)
-    if owned(key, seen, operator.cluster_id) or claimable(key, seen, operator.cluster_id):
+    if belongs(key, seen, operator.cluster_id):
         return None
     return Problem(
         Reason.KEY_NOT_OWNED,

@@ -36,6 +36,11 @@ def claimable(key: KeyObject, seen: ObservedKey, cluster_id: str) -> bool:
     return tags.get(OWNER_TAG) == owner(key.namespace, key.name) and tags.get(UID_TAG, key.uid) != key.uid
 
 
+def belongs(key: KeyObject, seen: ObservedKey, cluster_id: str) -> bool:
+    """Whether the key is this object's, or may come back to it."""
+    return owned(key, seen, cluster_id) or claimable(key, seen, cluster_id)
+
+
 def owner(namespace: str, name: str) -> str:
     """namespace/name; two names of 253 characters do not fit into a tag value, so a longer one ends in a hash of the whole."""
     full = f"{namespace}/{name}"

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     # Something is under way, and nobody has to act.
     CREATING = "Creating"
     CREATION_UNKNOWN = "CreationUnknown"
+    ADOPTING = "Adopting"
     UPDATING = "Updating"
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
@@ -58,6 +59,8 @@ class Reason(StrEnum):
     KEY_NOT_OWNED = "KeyNotOwned"
     KEY_PENDING_DELETION = "KeyPendingDeletion"
     DRIFT_DETECTED = "DriftDetected"
+    ADOPTION_REFUSED = "AdoptionRefused"
+    KEY_NOT_FOUND = "KeyNotFound"
     KEY_PENDING_IMPORT = "KeyPendingImport"
     KEY_UNAVAILABLE = "KeyUnavailable"
     AMBIGUOUS_KEY = "AmbiguousKey"

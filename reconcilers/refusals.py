@@ -6,6 +6,7 @@ These are what admission cannot judge: it cannot parse JSON, does not know the p
 from collections.abc import Callable
 
 from reconcilers import policies
+from reconcilers.adoption import misnamed
 from reconcilers.fields import MAX_TAGS
 from reconcilers.reasons import Reason
 from reconcilers.states import Account, KeyObject, Operator, Problem, Wanted
@@ -71,4 +72,4 @@ def _too_many_tags(_key: KeyObject, _account: Account, wanted: Wanted, _operator
     )
 
 
-_RULES: tuple[Rule, ...] = (_another_account, _bypass, _bad_policy, _too_many_tags)
+_RULES: tuple[Rule, ...] = (_another_account, misnamed, _bypass, _bad_policy, _too_many_tags)

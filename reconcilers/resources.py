@@ -13,14 +13,21 @@ from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 
 
 def _unchanged(resolve: str, field: str, what: str) -> Rule:
+    """What KMS cannot change."""
+    return _fixed(resolve, field, f"{field} cannot change once the key exists, because KMS cannot change {what}: make a new KMSKey")
+
+
+def _fixed(resolve: str, field: str, message: str) -> Rule:
     """A transition rule of the root: the resolved value may be set right until the key exists, and is fixed from then on."""
     exists = "has(oldSelf.status) && has(oldSelf.status.keyId)"
     before, after = resolve.replace("self.", "oldSelf.spec."), resolve.replace("self.", "self.spec.")
-    message = f"{field} cannot change once the key exists, because KMS cannot change {what}: make a new KMSKey"
     return cel(f"!({exists}) || {before} == {after}", message, f".spec.{field}")
 
 
 _RESOLVED_MULTI_REGION = "(has(self.multiRegion) && self.multiRegion)"
+_NAMES = " + ',' + ".join(f"(has(self.adopt.{name}) ? self.adopt.{name} : '')" for name in ("keyId", "arn", "alias"))
+_POLICY = "(has(self.adopt.policy) ? self.adopt.policy : 'Adopt')"
+_RESOLVED_ADOPTION = f"(has(self.adopt) ? {_NAMES} + ',' + {_POLICY} : '')"
 
 
 class KMSKey(Model):
@@ -33,6 +40,7 @@ class KMSKey(Model):
         _unchanged(SPEC, "keySpec", "the spec of a key"),
         _unchanged(USAGE, "keyUsage", "the usage of a key"),
         _unchanged(_RESOLVED_MULTI_REGION, "multiRegion", "a key into or out of a multi-Region key"),
+        _fixed(_RESOLVED_ADOPTION, "adopt", "adopt cannot change once the object has its key: make a new KMSKey"),
     )
 
 

@@ -122,7 +122,20 @@ class Missing:
     key_id: str
 
 
-Seen = NotCreated | Candidates | ObservedKey | Missing | Unobservable
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A key that is not this object's, and that the object may take over: the one that spec.adopt names, or an older operator's.
+
+    otherwise: what there is to see of a key of the object's own, where the named one does not exist.
+    """
+
+    found: ObservedKey | None  # None: AWS knows no such key
+    is_replica: bool = False
+    holder: str | None = None  # the living object that has the key, in words
+    otherwise: NotCreated | Candidates = NotCreated()
+
+
+Seen = NotCreated | Candidates | ObservedKey | Missing | Offered | Unobservable
 
 
 @dataclass(frozen=True, slots=True)

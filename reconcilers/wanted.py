@@ -39,7 +39,9 @@ def asked(key: KeyObject) -> Asked:
 
 
 def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:
-    """The object's, else the operator's."""
+    """The object's, else the operator's. A key that is only observed is left as it is."""
+    if key.spec.observes:
+        return DeletionPolicy.RETAIN
     return key.spec.deletion_policy or operator.default_deletion_policy
 
 

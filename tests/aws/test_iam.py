@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aws.adoption import named_key
 from aws.clients import Clients, Connection
 from aws.cluster_keys import cluster_keys
 from aws.credentials import AccessRequest
@@ -28,6 +29,7 @@ from reconcilers.actions import (
     UntagResource,
     UpdateKeyDescription,
 )
+from reconcilers.adoption_fields import Adoption
 from reconcilers.failures import iam_action
 from reconcilers.iam import COMPANIONS, FREE, Feature, Where, policy
 from reconcilers.states import Asked, Grant
@@ -94,6 +96,11 @@ async def keep_the_grants(connection: Connection) -> None:
     await apply(connection, RevokeGrant(ARN, "1", "g"))
 
 
+async def adopt(connection: Connection) -> None:
+    await named_key(connection, Adoption(alias="a"), Asked())
+    await apply(connection, TagResource(ARN, {"a": "b"}))
+
+
 async def search(connection: Connection) -> None:
     await Search().find_owned(connection, "cluster", "uid", thorough=True, asked=Asked())
     await cluster_keys(connection, "cluster")
@@ -115,6 +122,7 @@ FEATURES: Mapping[Feature, Act] = {
     Feature.ALIASES: keep_the_aliases,
     Feature.GRANTS: keep_the_grants,
     Feature.ROTATION: writes(EnableKeyRotation(ARN, 90), DisableKeyRotation(ARN)),
+    Feature.ADOPT: adopt,
     Feature.DELETE: writes(ScheduleKeyDeletion(ARN, 7)),
     Feature.SEARCH: search,
     Feature.ROLES: nothing,

@@ -1,12 +1,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from aws.sight import Sight
+from reconcilers.adoption_fields import Adoption, AdoptionPolicy
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus, LastError
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
-from reconcilers.states import Candidates, KeyObject, Missing, NotCreated, ObservedKey, Operator, Seen
+from reconcilers.states import Candidates, KeyObject, Missing, NotCreated, ObservedKey, Offered, Operator, Seen
 from tests.aws.test_cluster_keys import Indexed, connect
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -77,6 +80,49 @@ async def test_what_is_not_managed_is_not_read() -> None:
     assert "GetKeyPolicy" not in aws.operations()
     await look(aws, replace(key, spec=KMSKeySpec(key_policy="{}")))
     assert aws.operations().count("GetKeyPolicy") == 1
+
+
+def adopting(key_id: str = "k", status: KMSKeyStatus | None = None, policy: AdoptionPolicy | None = None) -> KeyObject:
+    return replace(NEW, spec=KMSKeySpec(adopt=Adoption(key_id=key_id, policy=policy)), status=status or KMSKeyStatus())
+
+
+async def test_the_key_to_adopt_is_offered_and_no_other_one_looked_for() -> None:
+    aws = Indexed(k={}, earlier=EARLIER)
+    seen = await look(aws, adopting())
+    assert isinstance(seen, Offered)
+    assert seen.found is not None
+    assert (seen.found.key_id, "GetResources" in aws.operations()) == ("k", False)
+
+
+async def test_a_remembered_key_without_owner_tags_is_offered_only_if_it_is_the_one_to_adopt() -> None:
+    aws = Indexed(k={}, other={}, mine=OWN)
+    assert isinstance(await look(aws, adopting(status=KMSKeyStatus(key_id="k"))), Offered)
+    assert isinstance(await look(aws, adopting(status=KMSKeyStatus(key_id="other"))), ObservedKey)
+    assert isinstance(await look(aws, adopting("mine", KMSKeyStatus(key_id="mine"))), ObservedKey)
+    assert isinstance(await look(aws, replace(adopting(status=KMSKeyStatus(key_id="k")), deleting=True)), ObservedKey)
+
+
+async def test_where_the_key_to_adopt_is_missing_the_object_may_have_one_of_its_own() -> None:
+    aws = Indexed(earlier=EARLIER)
+    assert await look(aws, adopting()) == Offered(None)
+    seen = await look(aws, adopting(policy=AdoptionPolicy.ADOPT_OR_CREATE))
+    assert isinstance(seen, Offered)
+    assert isinstance(seen.otherwise, NotCreated)
+    assert ids(seen.otherwise.earlier) == ["earlier"]
+
+
+async def test_a_creation_without_an_answer_is_searched_for_before_anything_is_adopted() -> None:
+    unsure = attempted(timedelta(minutes=6))
+    seen = await look(Indexed(k={}, mine=OWN), replace(unsure, spec=adopting().spec))
+    assert isinstance(seen, Candidates)
+    assert ids(seen.keys) == ["mine"]
+
+
+@pytest.mark.parametrize("status", [KMSKeyStatus(key_id="alias/aws/ebs"), KMSKeyStatus(key_id="k", key_arn="arn:aws:kms:r:1:alias/aws/ebs")])
+async def test_an_alias_in_a_status_is_not_described_because_that_may_make_a_key(status: KMSKeyStatus) -> None:
+    aws = Indexed(k=OWN)
+    assert isinstance(await look(aws, replace(NEW, status=status)), Missing)
+    assert "DescribeKey" not in aws.operations()
 
 
 async def test_a_key_that_was_made_just_now_is_remembered_for_its_successor() -> None:

@@ -25,6 +25,9 @@ POLICY = '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource"
 SIGNERS = "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 
 
+ADOPTED = {"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "arn": "arn:aws:kms:us-east-1:123456789012:key/k", "alias": "alias/orders"}
+
+
 def tags(count: int) -> dict[str, str]:
     return {f"tag-{number}": "x" for number in range(count)}
 
@@ -77,10 +80,22 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
     ("47 tags", {"tags": tags(47)}),
     ("no tags", {"tags": {}}),
     ("B103: an unknown provider", {"providerRef": {"name": "nobody.knows-it"}}),
+    *((f"adoption by {name}", {"adopt": {name: value}}) for name, value in ADOPTED.items()),
+    ("adoption of an alias of AWS's, which the operator refuses", {"adopt": {"alias": "alias/aws/ebs"}}),
+    ("adoption or creation", {"adopt": {"alias": "orders", "policy": "AdoptOrCreate"}, "managementPolicy": "Full"}),
+    ("observation", {"adopt": {"keyId": "k"}, "managementPolicy": "Observe"}),
     ("another namespace's provider", {"providerRef": {"name": "a", "namespace": "b"}}),
 ]
 
 BAD_KEYS: list[tuple[str, Spec, str]] = [
+    ("observation of nothing", {"managementPolicy": "Observe"}, "managementPolicy Observe needs a key to observe: name it in adopt"),
+    ("adoption of nothing", {"adopt": {}}, "name the key once: write keyId, arn or alias"),
+    ("adoption under two names", {"adopt": {"keyId": "k", "alias": "a"}}, "name the key once: write keyId, arn or alias"),
+    ("adoption by an alias in place of an id", {"adopt": {"keyId": "alias/aws/ebs"}}, "write the id of a key"),
+    ("adoption by the ARN of an alias", {"adopt": {"arn": "arn:aws:kms:us-east-1:123456789012:alias/a"}}, "write the ARN of a key"),
+    ("adoption by a wildcard", {"adopt": {"alias": "a*"}}, "an alias takes letters, digits"),
+    ("another policy of adoption", {"adopt": {"keyId": "k", "policy": "Steal"}}, "supported values"),
+    ("another management", {"adopt": {"keyId": "k"}, "managementPolicy": "None"}, "supported values"),
     ("B1: no spec", ABSENT, "spec: Required value"),
     ("B1: spec is null", None, "spec: Required value"),
     ("B2: an unknown field", {"keyUse": "ENCRYPT_DECRYPT"}, 'unknown field "spec.keyUse"'),

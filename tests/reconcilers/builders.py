@@ -4,6 +4,7 @@ Each builder without arguments fits the others: the key is this object's, in thi
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from reconcilers.fields import DeletionPolicy
@@ -111,6 +112,13 @@ def foreign(state: str = "Enabled", owner: Mapping[str, str] | None = None) -> O
 def predecessors(state: str = "Enabled", key_id: str = KEY_ID) -> ObservedKey:
     """The key of an earlier object of the same name."""
     return observed(state, key_id=key_id, tags={UID_TAG: "00000000-0000-0000-0000-000000000000"})
+
+
+def stray(
+    state: str = "Enabled", *, description: str = "", tags: Mapping[str, str] | None = None, rotation: Rotation = NO_ROTATION
+) -> ObservedKey:
+    """A key that somebody made by hand: without owner tags."""
+    return replace(observed(state, description=description, rotation=rotation), tags=tags or {})
 
 
 def account(default_tags: Mapping[str, str] | None = None, account_id: str = ACCOUNT_ID, region: str = REGION) -> Account:

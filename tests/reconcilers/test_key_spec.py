@@ -43,6 +43,8 @@ FULL = {
     "ignoreDrift": ["description", "tags", "tags.cost:center", "deletionState"],
     "resyncInterval": "1h30m",
     "suspend": True,
+    "adopt": {"keyId": "k", "arn": "arn:aws:kms:us-east-1:123456789012:key/k", "alias": "orders", "policy": "AdoptOrCreate"},
+    "managementPolicy": "Observe",
 }
 
 

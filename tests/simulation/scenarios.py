@@ -41,15 +41,21 @@ READER: Json = {
 WRITER: Json = {"name": "writer", "granteePrincipal": "arn:aws:iam::123456789012:user/writer", "operations": ["Encrypt"]}
 WIDER: Json = READER | {"operations": ["Decrypt", "Encrypt", "DescribeKey"]}
 
+GIVEN: Json = {"Description": "theirs", "Tags": [{"TagKey": "team", "TagValue": "mail"}]}
+
 Disturbance = Callable[[World, Call, Point], float]
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`before` is the spec of a key that is ready when it begins (None: there is none), `after` the one that it gets (None: deleted)."""
+    """`before` is the spec of a key that is ready when it begins (None: there is none), `after` the one that it gets (None: deleted).
+
+    `given` is a key that somebody else has made: its CreateKey; alias/theirs leads to it.
+    """
 
     before: Json | None
     after: Json | None
+    given: Json | None = None
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -79,6 +85,15 @@ SCENARIOS: dict[str, Scenario] = {
         f"delete with grants and {policy}": Scenario(FULL | {"grants": [READER, WRITER], "deletionPolicy": policy}, None)
         for policy in ("ScheduleKeyDeletion", "ForceDelete")
     },
+    "adopt": Scenario(None, {"adopt": {"alias": "theirs"}}, GIVEN),
+    "adopt and change all": Scenario(
+        None, FULL | {"adopt": {"alias": "theirs", "policy": "AdoptOrCreate"}, "enabled": False, "aliases": ["theirs"]}, GIVEN
+    ),
+    "adopt or create": Scenario(None, FULL | {"adopt": {"alias": "orders", "policy": "AdoptOrCreate"}, "aliases": ["orders"]}),
+    "observe": Scenario(None, {"adopt": {"alias": "theirs"}, "managementPolicy": "Observe"}, GIVEN),
+    "manage what was observed": Scenario(
+        {"adopt": {"alias": "theirs"}, "managementPolicy": "Observe"}, FULL | {"adopt": {"alias": "theirs"}}, GIVEN
+    ),
     "change all": Scenario(FULL, {"description": "x", "keyPolicy": OTHER_POLICY, "tags": {"a": "b"}, "enabled": False}),
     **{
         f"delete with {policy}": Scenario(FULL | {"deletionPolicy": policy}, None)
@@ -118,6 +133,9 @@ async def play(scenario: Scenario, disturb: Disturbance | None = None, at: int =
 
 
 async def _prepare(world: World, scenario: Scenario) -> None:
+    if scenario.given is not None:
+        made = world.outside("CreateKey", **scenario.given)
+        world.outside("CreateAlias", AliasName="alias/theirs", TargetKeyId=made["KeyMetadata"]["KeyId"])
     if scenario.before is not None:
         world.apply(NAME, **scenario.before)
         await world.ready(NAME)
