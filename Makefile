@@ -71,16 +71,19 @@ crds: setup ## write manifests/crds from the models
 
 # --no-header and our own first line: the files say nothing about the machine or the index that made them.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-        --no-emit-find-links pyproject.toml
+        --no-emit-find-links
+BUILD_NEEDS := $(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])'
 FIRST_LINE := \# Every version and hash that an install may use; written by `make lock` from pyproject.toml.
 
 lock: ## write the lock files anew, with the newest versions that pyproject.toml allows
 	@test -x $(BIN)/uv || { echo "make lock needs $(BIN)/uv: run make setup first" >&2; exit 1; }
 	@dev=$$(mktemp) run=$$(mktemp); trap 'rm -f "$$dev" "$$run"' EXIT; \
-	$(LOCK) --extra dev > "$$dev"; \
+	$(LOCK) pyproject.toml --extra dev > "$$dev"; \
 	{ echo '$(FIRST_LINE)'; cat "$$dev"; } > requirements-dev.lock; \
-	$(LOCK) --constraint requirements-dev.lock > "$$run"; \
-	{ echo '$(FIRST_LINE)'; cat "$$run"; } > requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements-dev.lock > "$$run"; \
+	{ echo '$(FIRST_LINE)'; cat "$$run"; } > requirements.lock; \
+	$(BUILD_NEEDS) | $(LOCK) - --constraint requirements-dev.lock > "$$run"; \
+	{ echo '$(FIRST_LINE)'; cat "$$run"; } > requirements-build.lock
 
 clean: ## remove .venv and every cache in this folder
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -61,9 +61,12 @@ class Cluster:
     @contextlib.contextmanager
     def operator(self, replica: int = 1, **flags: str | bool) -> Iterator[Operator]:
         """A ready operator with `run`'s flags: resync_interval="2s", leader_elect=False. Raises ProcessError."""
-        around = Surroundings(self.folder, self.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT), self.aws_endpoint)
-        with running_operator(around, f"{SERVICE_ACCOUNT}-{replica}", flags) as operator:
+        with running_operator(self.surroundings(), f"{SERVICE_ACCOUNT}-{replica}", flags) as operator:
             yield operator
+
+    def surroundings(self, *program: str) -> Surroundings:
+        """What an operator finds here; program: what starts it, if it is not this checkout's."""
+        return Surroundings(self.folder, self.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT), self.aws_endpoint, program)
 
     @contextlib.contextmanager
     def beside(self, backend: Backend) -> Iterator["Cluster"]:

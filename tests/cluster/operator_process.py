@@ -37,6 +37,8 @@ class Surroundings:
     folder: Path
     kubeconfig: Path
     aws_endpoint: str
+    # What starts it; nothing means this checkout.
+    program: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -44,7 +46,7 @@ def running_operator(around: Surroundings, name: str, flags: dict[str, str | boo
     """Starts the replica `name` and waits until it is ready; its log is `<name>.log`. Raises ProcessError."""
     metrics, health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     arguments = {"metrics_bind_address": metrics, "health_bind_address": health, **flags}
-    command = [sys.executable, "-m", "controller", "run", *_as_flags(arguments)]
+    command = [*(around.program or (sys.executable, "-m", "controller")), "run", *_as_flags(arguments)]
     with Process(command, around.folder / f"{name}.log", env=_environment(around, name)) as process:
         operator = Operator(process, f"http://{metrics}/metrics", f"http://{health}")
         process.wait_ready(lambda: status(f"{operator.health_url}/readyz") == 200, READY_SECONDS)
@@ -70,5 +72,5 @@ def _environment(around: Surroundings, name: str) -> dict[str, str]:
         "KUBECONFIG": str(around.kubeconfig),
         "POD_NAME": name,
         "POD_NAMESPACE": NAMESPACE,
-        "PYTHONPATH": str(REPOSITORY),
+        **({} if around.program else {"PYTHONPATH": str(REPOSITORY)}),
     }
