@@ -1,11 +1,13 @@
 """What there is to see of an object's key: the remembered one, or those that the object may have without knowing it.
 
 Rules:
-1. An id that is remembered is looked at, and nothing else. Missing is an answer, never a reason to look for another key.
+1. An id that is remembered is looked at, and nothing else. Missing is an answer, and no reason to look for another key unless the user asks
+   for one by the lost key's id.
    A key that is not the object's is offered to it only if it is the one that spec.adopt names.
 2. Without one, the key that spec.adopt names is offered. Where there is none, the key of an earlier object of the same name may come back;
    and if a CreateKey may have been sent, its key is searched for: every key of the account once `create_grace` is over, the tag index before.
-3. What the object does not manage is not read.
+3. The key that the annotation key-id names is looked at too, where no id is remembered.
+4. What the object does not manage is not read.
 """
 
 from dataclasses import replace
@@ -15,11 +17,13 @@ from aws import kms
 from aws.adoption import named_key
 from aws.clients import Connection
 from aws.earlier import EarlierKeys
-from aws.search import Search
+from aws.search import Search, observe_candidate
+from reconcilers.hints import hinted_id, with_hinted
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import belongs, owner
+from reconcilers.recreation import is_replacing, to_be_replaced
 from reconcilers.searches import grace_is_over, nothing_was_made
-from reconcilers.states import Asked, Candidates, KeyObject, NotCreated, ObservedKey, Operator, Seen
+from reconcilers.states import Asked, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Operator, Seen
 from reconcilers.wanted import asked
 
 
@@ -39,7 +43,7 @@ class Sight:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
         if key.status.key_id is not None:
-            return await self._remembered(connection, key, wish)
+            return await self._remembered(connection, key, wish, now)
         if key.spec.adopt is None or key.deleting or key.status.creation_attempt is not None:
             return await self._own(connection, key, wish, now)
         offered = await named_key(connection, key.spec.adopt, wish)
@@ -47,8 +51,12 @@ class Sight:
             return offered
         return replace(offered, otherwise=await self._own(connection, key, wish, now))
 
-    async def _remembered(self, connection: Connection, key: KeyObject, wish: Asked) -> Seen:
+    async def _remembered(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> Seen:
+        if is_replacing(key):
+            return await self._own(connection, key, wish, now)
         seen = await kms.observe_key(connection, key.status.key_arn or key.status.key_id or "", wish)
+        if isinstance(seen, Missing) and to_be_replaced(key, seen, now):
+            return await self._own(connection, key, wish, now)
         if not isinstance(seen, ObservedKey) or belongs(key, seen, self._operator.cluster_id):
             return seen
         if key.spec.adopt is None or key.spec.observes or key.deleting:
@@ -58,9 +66,14 @@ class Sight:
 
     async def _own(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
         """What there may be of a key that was made for this object or for an earlier one of its name."""
+        hint = hinted_id(key)
+        hinted = await observe_candidate(connection, hint, wish) if hint else None
+        return with_hinted(key, hinted, await self._sought(connection, key, wish, now), self._operator.cluster_id)
+
+    async def _sought(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
         earlier = await self._earlier.of(connection, owner(key.namespace, key.name), wish)
         untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
-        if untouched or nothing_was_made(key):
+        if key.status.key_id is None and (untouched or nothing_was_made(key)):
             return NotCreated(earlier)
         thorough = grace_is_over(key, self._operator, now)
         found = await self._search.find_owned(connection, self._operator.cluster_id, key.uid, thorough=thorough, asked=wish)

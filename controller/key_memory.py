@@ -29,7 +29,9 @@ class KeyMemory:
 
     def stored(self, uid: str, key_id: str) -> None:
         """The object holds the id of its key."""
-        self.made.pop(uid, None)
+        made = self.made.get(uid)
+        if made is not None and made.key_id == key_id:
+            del self.made[uid]
         self._worked_on[uid] = key_id
 
     def released(self, uid: str) -> None:

@@ -9,7 +9,15 @@ from controller.objects import KubeObject, Ref, Resource
 from reconcilers.fields import UNSEEN
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
-from reconcilers.names import API_VERSION, GROUP, PAUSED_ANNOTATION, RECONCILE_ANNOTATION, VERSION
+from reconcilers.names import (
+    API_VERSION,
+    GROUP,
+    KEY_ID_ANNOTATION,
+    PAUSED_ANNOTATION,
+    RECONCILE_ANNOTATION,
+    RECREATE_ANNOTATION,
+    VERSION,
+)
 from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, Problem
 
@@ -60,6 +68,8 @@ def key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:
         status=read_status(obj, KMSKeyStatus),
         paused=obj.annotations.get(PAUSED_ANNOTATION) == "true",
         reconcile_requested_at=obj.annotations.get(RECONCILE_ANNOTATION),
+        recreate=obj.annotations.get(RECREATE_ANNOTATION),
+        key_id_hint=obj.annotations.get(KEY_ID_ANNOTATION),
     )
 
 

@@ -41,10 +41,11 @@ from reconcilers.drift import drift_news
 from reconcilers.echoes import Echo, listen, written
 from reconcilers.failures import plan_after
 from reconcilers.fields import DeletionPolicy, DriftPolicy
+from reconcilers.hints import hint_due
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
-from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
 from reconcilers.news import news
 from reconcilers.ownership import owner
 from reconcilers.reasons import Reason
@@ -106,6 +107,7 @@ class KeyPass:
 
     async def _carry_out(self) -> timedelta | None:
         await self._store_made()
+        begun = self.key
         early = plan_unasked(self.key, self._means.operator, self._now)
         if early is not None:
             return await self._apply_all(early)
@@ -118,6 +120,7 @@ class KeyPass:
             plan = self._plan()
             look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
+                await self._note_key_id(begun)
                 return look_again
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
@@ -140,6 +143,13 @@ class KeyPass:
         made = self._means.memory.made.get(self.key.uid)
         if made is not None:
             await self.report(remembered(self.key, made, self._means.operator, self._now))
+
+    async def _note_key_id(self, begun: KeyObject) -> None:
+        """For a backup without statuses. A merge, because what else is in the annotations is not all known here."""
+        key_id = self.key.status.key_id
+        if key_id is not None and hint_due(begun, self._seen, self._means.operator.cluster_id):
+            body = {"metadata": {"uid": self._obj.uid, "annotations": {KEY_ID_ANNOTATION: key_id}}}
+            self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), body))
 
     async def _reach(self) -> None:
         reached = await self._means.providers.reach(self.key.namespace, self.key.spec.provider_ref)
@@ -194,6 +204,7 @@ class KeyPass:
         made = await kms.create_key(self._connection, action)
         self._creating = False
         self._means.memory.made[self.key.uid] = self._seen = made
+        self._means.memory.echoes.pop(self.key.uid, None)  # those of a lost key
         self._means.sight.remember(self._connection, owner(self.key.namespace, self.key.name), made.arn)
         log.info("key_created", key=made.key_id, attempt=action.attempt.id)
         try:
@@ -260,7 +271,11 @@ class KeyPass:
 
     async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
         path = KMSKEYS.path(self._obj.namespace, self._obj.name, subresource)
-        self._obj = decode_object(await self._means.kube.json_patch(path, operations))
+        self._took(await self._means.kube.json_patch(path, operations))
+
+    def _took(self, answer: bytes) -> None:
+        """The object as the server has it after our write."""
+        self._obj = decode_object(answer)
         self.key = key_object(self._obj, self.key.spec)
         self._means.own.put(self._obj)
 

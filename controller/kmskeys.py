@@ -22,7 +22,7 @@ from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
 from reconcilers.key_spec import KMSKeySpec
-from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
 from reconcilers.reports import blocked, report
 from reconcilers.states import KeyObject, Operator, Problem
 
@@ -106,7 +106,8 @@ class KMSKeys:
 
 def _by_user(obj: KubeObject) -> tuple[object, ...]:
     """What users change, and we do not."""
-    return obj.uid, obj.generation, obj.deletion_timestamp, obj.annotations
+    annotations = {name: value for name, value in obj.annotations.items() if name != KEY_ID_ANNOTATION}
+    return obj.uid, obj.generation, obj.deletion_timestamp, annotations
 
 
 def _unprotected(old: KubeObject, new: KubeObject) -> bool:

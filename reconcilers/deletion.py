@@ -141,7 +141,7 @@ def _schedule(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operato
 def _act(key: KeyObject, seen: ObservedKey, due: Iterable[Action], operator: Operator, now: datetime) -> Plan:
     """A key that was only just found is remembered before it is touched."""
     status = report(key, operator, working(Reason.DELETING, "The deletion policy is being applied."), now, **seen_fields(seen))
-    return Plan(tuple(due), status, write_ahead=key.status.key_id is None)
+    return Plan(tuple(due), status, write_ahead=key.status.key_id != seen.key_id)
 
 
 def _release(key: KeyObject, why: str) -> Plan:

@@ -7,7 +7,8 @@ Rules:
 1. A key is created only for an object that was never touched (NotCreated), or when no key with its owner tags can be found. An attempt is
    written into the status before CreateKey is sent. An attempt whose result is unknown is searched for until `create_grace` is over, and
    a new one is made only after a thorough search.
-2. A key id, once remembered, is never replaced. AWS saying that the key is missing makes the object KeyLost, and nothing is made anew.
+2. A key id, once remembered, is never replaced. AWS saying that the key is missing makes the object KeyLost, and nothing is made anew
+   unless the user asks for it by the key's id (recreation.py).
 3. No write goes to a key whose owner tags do not name this object, or its predecessor of the same name (ownership.py).
 4. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
 
@@ -34,6 +35,7 @@ from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
 from reconcilers.reasons import Reason
+from reconcilers.recreation import lost, may_be_replaced, shown_again
 from reconcilers.refusals import refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
@@ -169,7 +171,7 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
     actions = (*_finalizer(key), create)
     verdict = working(Reason.CREATING, "The key is being created.")
     fields: dict[str, Any] = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
-    fields |= {"account_id": wanted.account_id, "region": wanted.region}
+    fields |= {"account_id": wanted.account_id, "region": wanted.region, "reached": {}, "drift": ()}
     if nothing_was_made(key) and key.status.observed_generation == key.generation:
         fields["conditions"] = key.status.conditions  # another try after a refusal is no news until it succeeds
     return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
@@ -177,7 +179,8 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
 
 def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator, now: datetime) -> Plan:
     """No id is remembered, but a key may have been made: by an attempt without an answer, or before a status was lost."""
-    ours = tuple(candidate for candidate in seen.keys if owned(key, candidate, operator.cluster_id))
+    others = (candidate for candidate in seen.keys if candidate.key_id != key.status.key_id)
+    ours = tuple(candidate for candidate in others if owned(key, candidate, operator.cluster_id))
     if len(ours) > 1:
         return _stop(key, _ambiguous(ours), operator, now)
     if ours:
@@ -185,12 +188,21 @@ def _resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operato
     if unreadable := first_unreadable(seen):
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if proves_none(key, seen, operator, now):
-        return _make(key, wanted, seen.earlier, operator, now)
+        return _replace(key, wanted, seen, operator, now) if key.status.key_id else _make(key, wanted, seen.earlier, operator, now)
     if grace_is_over(key, operator, now):
         return _stop(key, Problem(Reason.CREATION_UNKNOWN, NOT_THOROUGH), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
     status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
     return Plan((), status, look_again=search_delay(key, now))
+
+
+def _replace(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator, now: datetime) -> Plan:
+    """The object has no key but the one that it remembers, which is lost or shows again."""
+    if (found := shown_again(key, seen, operator.cluster_id)) is not None:
+        return _take_over(key, wanted, found, operator, now)
+    if may_be_replaced(key):
+        return _create(key, wanted, operator, now)
+    return _stop(key, lost(key), operator, now, creation_attempt=None)
 
 
 def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Operator, now: datetime) -> Plan:
@@ -204,12 +216,7 @@ def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Ope
 def _missing(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
     if shows_not_yet(key, seen, now):
         return _wait_for_kms(key, operator, now)
-    problem = Problem(
-        Reason.KEY_LOST,
-        f"KMS says that the key {key.status.key_id} does not exist. It is not replaced, because what it encrypted cannot be read with "
-        "another key. To start afresh, delete this object and create it again.",
-    )
-    return _stop(key, problem, operator, now, ready=False, key_state=None)
+    return _stop(key, lost(key), operator, now, ready=False, key_state=None)
 
 
 def _wait_for_kms(key: KeyObject, operator: Operator, now: datetime) -> Plan:
@@ -259,7 +266,7 @@ def _repair(
 ) -> Plan:
     """Repairing a drift leaves the Ready of a key alone that was ready for this spec."""
     memory = ahead(key.status, wanted, seen)
-    news = key.status.key_id is None or any(getattr(key.status, name) != value for name, value in memory.items())
+    news = key.status.key_id != seen.key_id or any(getattr(key.status, name) != value for name, value in memory.items())
     verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
     status = report(key, operator, verdict, now, **seen_fields(seen), **memory, **drifted)
     return Plan(due, status, write_ahead=news)

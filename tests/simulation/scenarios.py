@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from reconcilers.names import RECREATE_ANNOTATION
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Json
 from tests.simulation.kms_keys import Key
@@ -18,6 +19,7 @@ NAME = "orders"
 BACKGROUND = ("LIST", "WATCH", "leases", "events")
 # The first resync after a change learns what no answer to a write tells, such as the date of the next rotation; the second learns nothing.
 RESYNC_SECONDS = 67.0
+OLD_SECONDS = 400.0  # by then a key that is missing is not taken for a new one
 
 POLICY = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::${AWS_ACCOUNT_ID}:root"},'
@@ -50,12 +52,13 @@ Disturbance = Callable[[World, Call, Point], float]
 class Scenario:
     """`before` is the spec of a key that is ready when it begins (None: there is none), `after` the one that it gets (None: deleted).
 
-    `given` is a key that somebody else has made: its CreateKey; alias/theirs leads to it.
+    `given` is a key that somebody else has made: its CreateKey; alias/theirs leads to it. is_lost: the key is gone, and to be replaced.
     """
 
     before: Json | None
     after: Json | None
     given: Json | None = None
+    is_lost: bool = False
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -94,6 +97,7 @@ SCENARIOS: dict[str, Scenario] = {
     "manage what was observed": Scenario(
         {"adopt": {"alias": "theirs"}, "managementPolicy": "Observe"}, FULL | {"adopt": {"alias": "theirs"}}, GIVEN
     ),
+    "recreate": Scenario(FULL | {"aliases": ["orders"]}, FULL | {"aliases": ["orders"]}, is_lost=True),
     "change all": Scenario(FULL, {"description": "x", "keyPolicy": OTHER_POLICY, "tags": {"a": "b"}, "enabled": False}),
     **{
         f"delete with {policy}": Scenario(FULL | {"deletionPolicy": policy}, None)
@@ -129,7 +133,7 @@ async def play(scenario: Scenario, disturb: Disturbance | None = None, at: int =
         world.traffic.watcher = watch
         _act(world, scenario)
         await _settle(world, scenario)
-        return _outcome(world, began, tuple(points))
+        return _outcome(world, scenario, began, tuple(points))
 
 
 async def _prepare(world: World, scenario: Scenario) -> None:
@@ -139,12 +143,16 @@ async def _prepare(world: World, scenario: Scenario) -> None:
     if scenario.before is not None:
         world.apply(NAME, **scenario.before)
         await world.ready(NAME)
-    await world.advance(1)
+    await world.advance(OLD_SECONDS if scenario.is_lost else 1)
 
 
 def _act(world: World, scenario: Scenario) -> None:
     if scenario.after is None:
         world.delete(NAME)
+    elif scenario.is_lost:
+        lost = world.key(NAME)
+        world.kms.destroy(lost.arn)
+        world.patch(NAME, {"metadata": {"annotations": {RECREATE_ANNOTATION: lost.key_id}}})
     else:
         world.apply(NAME, **scenario.after)
 
@@ -153,6 +161,7 @@ async def _settle(world: World, scenario: Scenario) -> None:
     if scenario.after is None:
         await world.gone(NAME)
     else:
+        await world.until(lambda: not scenario.is_lost or world.status(NAME)["keyId"] != world.kms.made[0].key_id)
         await world.ready(NAME)
     world.traffic.watcher = undisturbed
     settled = world.time
@@ -163,11 +172,11 @@ async def _settle(world: World, scenario: Scenario) -> None:
     assert not world.traffic.executed("kube", quiet_since), world.told()
 
 
-def _outcome(world: World, began: float, points: tuple[str, ...]) -> Outcome:
+def _outcome(world: World, scenario: Scenario, began: float, points: tuple[str, ...]) -> Outcome:
     found = world.find(NAME)
     keys = tuple(replace(key, created=START, deletion_date=None) for key in world.kms.keys)
     status = _timeless(found.get("status", {})) if found else None
-    assert len(world.kms.made) == len(world.kms.keys)
+    assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     return Outcome(keys, status, world.traffic.names("aws", began), points)
 
 
