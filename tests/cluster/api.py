@@ -38,6 +38,10 @@ class Api:
         """Creates an object, and returns it as it is stored. Raises RefusedError and OSError."""
         return self._send("POST", path, json.dumps(body))
 
+    def put(self, path: str, body: Any) -> Any:
+        """Replaces an object, and returns it as it is stored. Raises RefusedError and OSError."""
+        return self._send("PUT", path, json.dumps(body))
+
     def merge(self, path: str, patch: Any) -> Any:
         """Merges into an object, and returns it as it is stored. Raises RefusedError and OSError."""
         return self._send("PATCH", path, json.dumps(patch), "application/merge-patch+json")
