@@ -1,4 +1,4 @@
-"""Aliases: where they lead, and the two calls that change them.
+"""Aliases: where they lead, and the calls that change them.
 
 Rules:
 1. The aliases of a key are listed by its id; a name that is asked about and not among them is followed, to tell a free one from one that
@@ -13,8 +13,9 @@ from dataclasses import replace
 from aws.answers import ALIASES, decode, reading
 from aws.clients import Connection
 from aws.errors import BlockedError, NotFoundError, RetryableError
-from reconcilers.actions import AliasChange, CreateAlias, DeleteAlias
+from reconcilers.actions import AliasChange, CreateAlias, DeleteAlias, UpdateAlias
 from reconcilers.codes import DENIED_CODES
+from reconcilers.states import FailureKind
 
 HIDDEN = "a key that the provider's identity may not see"
 
@@ -29,11 +30,13 @@ async def read_aliases(connection: Connection, key: str, asked: frozenset[str]) 
     return own | {alias: target for alias, target in found.items() if target is not None}
 
 
-async def change_alias(connection: Connection, action: AliasChange, key_id: str) -> None:
+async def change_alias(connection: Connection, action: AliasChange | UpdateAlias, key_id: str) -> None:
     """Carries the action out on the key of that id. Raises AWSError and FencedError."""
     match action:
         case CreateAlias():
             await _create(connection, action, key_id)
+        case UpdateAlias(alias=alias):
+            await connection.call("kms", "UpdateAlias", {"AliasName": alias, "TargetKeyId": key_id})
         case DeleteAlias(alias=alias):
             try:
                 await connection.call("kms", "DeleteAlias", {"AliasName": alias})
@@ -51,7 +54,7 @@ async def _create(connection: Connection, action: CreateAlias, key_id: str) -> N
         failure = error.failure
     target = await _follow(connection, action.alias)
     if target is None:  # taken, and not to be seen yet
-        raise RetryableError(failure)
+        raise RetryableError(replace(failure, kind=FailureKind.RETRY))
     if target != action.key:
         raise BlockedError(replace(failure, message=f"{action.alias} leads to {target}"))
 

@@ -36,6 +36,7 @@ from reconcilers.actions import (
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
+    UpdateAlias,
     UpdateKeyDescription,
 )
 from reconcilers.codes import DENIED_CODES
@@ -72,8 +73,11 @@ async def describe_key(connection: Connection, key: str) -> Described | Missing:
 
     A status may hold whatever somebody wrote into it: an alias is no key's id, and to describe an unused alias/aws/x would make a key.
     """
-    if "alias/" in key:
-        return Missing(key)
+    return Missing(key) if "alias/" in key else await describe_named(connection, key)
+
+
+async def describe_named(connection: Connection, key: str) -> Described | Missing:
+    """The same for a name that may be an alias, and is none of AWS's own. Raises AWSError."""
     try:
         answer = await connection.call("kms", "DescribeKey", {"KeyId": key})
     except NotFoundError:
@@ -87,7 +91,7 @@ async def observe_rest(connection: Connection, described: Described, asked: Aske
     async with reading() as group:
         tags = group.create_task(_readable(_tags, connection, key.arn))
         rules = group.create_task(_readable(_policy, connection, key.arn)) if asked.policy else None
-        rotation = group.create_task(_readable(_rotation, connection, key.arn)) if described.can_rotate else None
+        rotation = group.create_task(_readable(_rotation, connection, key.arn)) if described.can_rotate and asked.rotation else None
         follow = partial(read_aliases, asked=asked.aliases)
         aliases = group.create_task(_readable(follow, connection, key.arn)) if asked.aliases else None
         grants = group.create_task(_readable(read_grants, connection, key.key_id)) if asked.grants else None
@@ -112,13 +116,13 @@ async def create_key(connection: Connection, action: CreateKey) -> ObservedKey:
     return replace(made.key, tags=dict(action.tags), policy=action.policy, rotation=rotation, aliases={}, grants={})
 
 
-async def apply(connection: Connection, action: KeyAction) -> dict[str, Any]:
+async def apply(connection: Connection, action: KeyAction | UpdateAlias) -> dict[str, Any]:
     """Carries the action out; returns KMS's answer, dates in UTC.
 
     Raises AWSError, FencedError, and InvalidAccessError for a key of another account or region.
     """
     key_id = _key_id(connection, action.key)
-    if isinstance(action, AliasChange):
+    if isinstance(action, AliasChange | UpdateAlias):
         await change_alias(connection, action, key_id)
         return {}
     if isinstance(action, GrantChange):

@@ -37,6 +37,7 @@ PER_SECOND: Final[dict[str, float]] = {
     "ScheduleKeyDeletion": 15,
     "TagResource": 10,
     "UntagResource": 5,
+    "UpdateAlias": 5,
     "UpdateKeyDescription": 5,
 }
 # A rate halved once is whole again after this time, and the floor after twice of it: AWS's own buckets refill within seconds.

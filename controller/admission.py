@@ -17,9 +17,11 @@ from pydantic import ValidationError
 from controller.awsproviders import AWSPROVIDERS
 from controller.decoding import tell
 from controller.key_objects import KMSKEYS
+from controller.kmsaliases import KMSALIASES
 from controller.kube import Forbidden, Kube, KubeError, NotFound, Unauthorized, Unavailable
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Resource
+from reconcilers.alias_fields import KMSAliasSpec
 from reconcilers.crds import crds
 from reconcilers.fields import Model
 from reconcilers.key_spec import KMSKeySpec
@@ -30,6 +32,7 @@ Json = dict[str, Any]
 KINDS: Final[dict[str, tuple[Resource, type[Model]]]] = {
     "KMSKey": (KMSKEYS, KMSKeySpec),
     "AWSProvider": (AWSPROVIDERS, AWSProviderSpec),
+    "KMSAlias": (KMSALIASES, KMSAliasSpec),
 }
 
 

@@ -26,16 +26,19 @@ from controller import metrics
 from controller.access import AccessError
 from controller.awsproviders import AWSPROVIDERS, AWSProviders
 from controller.connection import connect
+from controller.dependent_pass import DependentMeans
+from controller.dependents import Dependents
 from controller.events import EventRecorder
 from controller.informer import STALL_SECONDS, Informer
 from controller.key_objects import KMSKEYS
 from controller.kinds import Kind, informers, shut_down, synced, work
+from controller.kmsaliases import KMSALIASES, AliasCraft
 from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
 from controller.metrics_access import MetricsAccess
-from controller.namespaces import cluster_id
+from controller.namespaces import NamespaceLabels, cluster_id
 from controller.provider_access import ProviderRules
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
@@ -54,6 +57,8 @@ DRAIN_SECONDS = 0.5
 END_SECONDS = 30.0
 # A provider's pass waits for STS and writes next to nothing.
 PROVIDER_WORKERS = 4
+# Two calls that wait for AWS and one for Kubernetes: four do some 50 passes a second, more than the quota of 5 aliases lets through.
+DEPENDENT_WORKERS = 4
 
 log = structlog.get_logger()
 
@@ -182,7 +187,18 @@ class Program:
             allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
         )
         keys = KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
-        return (Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS), Kind(KMSKEYS, keys, settings.workers))
+        return (
+            Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS),
+            Kind(KMSKEYS, keys, settings.workers),
+            *self._dependents(keys, operator),
+        )
+
+    def _dependents(self, keys: KMSKeys, operator: Operator) -> tuple[Kind, ...]:
+        """The kinds that hang something on the keys."""
+        means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
+        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store), self._settings.resync_interval, self._now)
+        keys.followers.append(aliases.key_changed)
+        return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS),)
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:
         """Asked for until it is told."""

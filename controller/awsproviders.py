@@ -52,14 +52,14 @@ class Reached:
 
 
 class AWSProviders:
-    """The providers of all namespaces. `wake_keys` is called with the provider that has changed."""
+    """The providers of all namespaces. `wakers` are called with the provider that has changed."""
 
     def __init__(
         self, kube: Kube, clients: Clients, events: EventRecorder, rules: ProviderRules, now: Callable[[], datetime]
     ) -> None:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("awsprovider")
-        self.wake_keys: Callable[[Ref], None] = lambda _provider: None
+        self.wakers: list[Callable[[Ref], None]] = []
         self._kube = kube
         self._events = events
         self._rules = rules
@@ -79,7 +79,8 @@ class AWSProviders:
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):
-            self.wake_keys(is_now.ref)
+            for wake in self.wakers:
+                wake(is_now.ref)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass over one provider: try its credentials, report; when to try again. Raises KubeError."""

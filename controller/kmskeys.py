@@ -4,7 +4,6 @@ A change of status alone wakes nobody, because our own writes are such changes. 
 with some jitter, so that resyncs that began together do not stay together.
 """
 
-import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,6 +11,7 @@ from aws.sight import Sight
 from controller.awsproviders import AWSProviders
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
+from controller.jitter import jittered
 from controller.key_memory import KeyMemory
 from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provider, read_spec
 from controller.key_pass import KeyPass, Means
@@ -26,11 +26,12 @@ from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
 from reconcilers.reports import blocked, report
 from reconcilers.states import KeyObject, Operator, Problem
 
-RESYNC_JITTER = 0.1
-
 
 class KMSKeys:
-    """The keys of all namespaces. resync_interval: how long a key goes unseen when nothing happens."""
+    """The keys of all namespaces. resync_interval: how long a key goes unseen when nothing happens.
+
+    `followers` are told of every change of a KMSKey, as the informer tells it.
+    """
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class KMSKeys:
     ) -> None:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("kmskey")
+        self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
         self._operator = operator
         self._resync_interval = resync_interval
@@ -50,11 +52,13 @@ class KMSKeys:
         self._own = OwnWrites(self.store)
         self._memory = KeyMemory()
         self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator))
-        providers.wake_keys = self._wake
+        providers.wakers.append(self._wake)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
         count_conditions("KMSKey", old, new)
+        for follower in self.followers:
+            follower(old, new)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
@@ -100,8 +104,7 @@ class KMSKeys:
 
     def _resync(self, key: KeyObject) -> timedelta:
         own = key.spec.resync_interval
-        interval = durations.parse(own) if own else self._resync_interval
-        return interval * random.uniform(1 - RESYNC_JITTER, 1 + RESYNC_JITTER)  # noqa: S311 - spreads load, guards nothing
+        return jittered(durations.parse(own) if own else self._resync_interval)
 
 
 def _by_user(obj: KubeObject) -> tuple[object, ...]:

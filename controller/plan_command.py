@@ -8,7 +8,8 @@ Rules:
 2. Without one, every object is new.
 3. No cluster is a choice (no kubeconfig at all), never an accident: a cluster that is named and cannot be reached is an error. A plan that
    takes every object for new would say "create" where a key is.
-4. What AWS cannot tell now makes its object's plan unknown, and leaves the others'.
+4. What hangs something on a key (KMSAlias) is judged by admission only: its plan depends on keys that may be only planned themselves.
+5. What AWS cannot tell now makes its object's plan unknown, and leaves the others'.
 """
 
 import base64
@@ -28,7 +29,7 @@ from controller.access import find_access
 from controller.admission import KINDS, NotJudgedError, refused_by_models, refused_by_server
 from controller.awsproviders import AWSPROVIDERS
 from controller.connection import HttpTransport
-from controller.key_objects import key_object
+from controller.key_objects import KMSKEYS, key_object
 from controller.kube import NotFound
 from controller.manifests import Manifest, ManifestError, read_manifests
 from controller.objects import KubeObject, Ref, decode_object
@@ -50,6 +51,9 @@ from reconcilers.states import Account, KeyObject, NotCreated, Operator, Seen, U
 NO_CLUSTER = (
     "No cluster: every object is taken for new, and rules between fields were not judged. Set KUBECONFIG to plan against a cluster."
 )
+PLANNED = (KMSKEYS.kind, AWSPROVIDERS.kind)
+NOT_PLANNED = "NotPlanned"
+ONLY_ADMITTED = "The API server would take the object; what the operator would do for it is planned for KMSKeys and AWSProviders only."
 NOT_NEEDED = Unobservable(Reason.PROVIDER_NOT_RESOLVED, "The provider was not looked for.")
 
 
@@ -96,7 +100,7 @@ class Planner:
         """The plan for all of them. Raises ManifestError if none is ours, KubeError and UndecodableError."""
         ours = [manifest for manifest in manifests if manifest.kind in KINDS]
         if not ours:
-            raise ManifestError(f"the files hold neither {' nor '.join(KINDS)}")
+            raise ManifestError(f"the files hold none of {', '.join(KINDS)}")
         operator = self._options.operator(await self._clouds.cluster_id() if self._has_cluster else NO_UID)
         await self._providers.know(ours, has_cluster=self._has_cluster)
         sight = Sight(operator)
@@ -111,6 +115,8 @@ class Planner:
         refusal = refused_by_models(manifest) or await self._refused_by_server(manifest, live)
         if refusal is not None:
             return Outcome(manifest.kind, manifest.ref, Verdict.REFUSED, reason=Reason.INVALID_SPEC, message=refusal)
+        if manifest.kind not in PLANNED:
+            return Outcome(manifest.kind, manifest.ref, Verdict.UNKNOWN, reason=NOT_PLANNED, message=ONLY_ADMITTED)
         try:
             if manifest.kind == AWSPROVIDERS.kind:
                 return await self._provider(manifest.ref)

@@ -177,6 +177,21 @@ class CreateAlias:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateAlias:
+    """Makes a name that leads to another key of the same type and usage lead to this one, without a moment in which it leads nowhere."""
+
+    key: str
+    alias: str
+    before: str
+    reason: ClassVar = Reason.ALIAS_MOVED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"move {self.alias} here from {self.before}"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteAlias:
     """Frees a name that leads to the key; the key stays as it is."""
 
@@ -260,6 +275,9 @@ AliasChange = CreateAlias | DeleteAlias
 GrantChange = CreateGrant | RevokeGrant
 KeyAction = KeyChange | AliasChange | GrantChange
 Action = ObjectAction | CreateKey | KeyAction
+# What is done for an object that hangs something on a key.
+DependentChange = AliasChange | UpdateAlias | GrantChange
+DependentAction = AddFinalizer | RemoveFinalizer | DependentChange
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import yaml
 
 from reconcilers.fields import UNSEEN, Model
 from reconcilers.names import GROUP, VERSION
-from reconcilers.resources import AWSProvider, KMSKey
+from reconcilers.resources import AWSProvider, KMSAlias, KMSKey
 
 Json = dict[str, Any]
 
@@ -35,13 +35,14 @@ def _column(name: str, path: str, kind: str = "string", description: str = "", p
 
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _AGE = _column("Age", ".metadata.creationTimestamp", "date")
+_REASON = _column("Reason", f"{_READY}.reason", priority=1)
 
 _KMSKEY_COLUMNS = [
     _column("KeyId", ".status.keyId"),
     _column("State", ".status.keyState", description="AWS's own word"),
     _column("Ready", f"{_READY}.status"),
     _AGE,
-    _column("Reason", f"{_READY}.reason", priority=1),
+    _REASON,
     _column("Spec", ".status.keySpec", priority=1),
     _column("Usage", ".status.keyUsage", priority=1),
     _column("Rotation", ".status.rotationEnabled", "boolean", priority=1),
@@ -53,21 +54,30 @@ _AWSPROVIDER_COLUMNS = [
     _column("Ready", f"{_READY}.status"),
     _column("Account", ".status.accountID"),
     _AGE,
-    _column("Reason", f"{_READY}.reason", priority=1),
+    _REASON,
     _column("Identity", ".status.callerIdentity", priority=1),
 ]
+_TARGET_COLUMNS = [
+    _column("Target", ".status.targetKeyId", description="Id of the key"),
+    _column("Ready", f"{_READY}.status"),
+    _AGE,
+    _REASON,
+    _column("Provider", ".status.provider", priority=1),
+]
+_KMSALIAS_COLUMNS = [_column("Alias", ".spec.aliasName"), *_TARGET_COLUMNS]
 
 
 def crds() -> list[Json]:
-    """Both definitions as plain data."""
+    """All definitions as plain data."""
     return [
         _crd(AWSProvider, {"plural": "awsproviders", "singular": "awsprovider", "shortNames": ["awsp"]}, _AWSPROVIDER_COLUMNS),
         _crd(KMSKey, {"plural": "kmskeys", "singular": "kmskey", "shortNames": ["kms"]}, _KMSKEY_COLUMNS),
+        _crd(KMSAlias, {"plural": "kmsaliases", "singular": "kmsalias", "shortNames": ["kmsa"]}, _KMSALIAS_COLUMNS),
     ]
 
 
 def render() -> str:
-    """Both definitions as YAML documents."""
+    """All definitions as YAML documents."""
     return "".join(f"---\n{document}" for document in files().values())
 
 

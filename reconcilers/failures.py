@@ -12,6 +12,7 @@ from reconcilers.actions import Plan
 from reconcilers.aliases import ALIAS_ADVICE
 from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, THROTTLING_CODES
 from reconcilers.deletion import LET_GO
+from reconcilers.key_status import LastError
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
 from reconcilers.searches import nothing_was_made
@@ -42,12 +43,11 @@ def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: dateti
     if failure.operation == "CreateKey" and failure.kind is not FailureKind.UNKNOWN_RESULT:
         fields["creation_attempt"] = None
     status = report(key, operator, degraded(key, problem), now, **fields)
-    return Plan((), status, look_again=_wait(key, failure, now) if problem.stalled else None)
+    return Plan((), status, look_again=wait_for_cause(key.status.last_error, failure, now) if problem.stalled else None)
 
 
-def _wait(key: KeyObject, failure: Failure, now: datetime) -> timedelta:
-    """As long as the same refusal has been coming already, within the two bounds."""
-    error = key.status.last_error
+def wait_for_cause(error: LastError | None, failure: Failure, now: datetime) -> timedelta:
+    """As long as the same refusal has been coming already, within the two bounds. error: the last one that the status tells."""
     same = error is not None and (error.code, error.operation) == (failure.code, failure.operation)
     lasted = now - error.time if error is not None and same else timedelta()
     return min(max(lasted, SHORTEST_WAIT), LONGEST_WAIT)

@@ -104,6 +104,8 @@ PERMISSIONS: Final = (
     Permission("kms:ListAliases", Feature.ALIASES, Scope.FIND, "see which aliases lead to the key"),
     Permission("kms:CreateAlias", Feature.ALIASES, Scope.CHANGE, "spec.aliases; asked of the key"),
     Permission("kms:CreateAlias", Feature.ALIASES, Scope.ALIAS, "the same, asked of the alias, which has no tags"),
+    Permission("kms:UpdateAlias", Feature.ALIASES, Scope.CHANGE, "a KMSAlias with another target; asked of both keys"),
+    Permission("kms:UpdateAlias", Feature.ALIASES, Scope.ALIAS, "the same, asked of the alias"),
     Permission("kms:DeleteAlias", Feature.ALIASES, Scope.CHANGE, "an alias that left the spec, or whose key is deleted; asked of the key"),
     Permission("kms:DeleteAlias", Feature.ALIASES, Scope.ALIAS, "the same, asked of the alias"),
     Permission("kms:ListGrants", Feature.GRANTS, Scope.READ, "see which of spec.grants there are"),

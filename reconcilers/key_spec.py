@@ -22,6 +22,7 @@ from reconcilers.fields import (
 )
 from reconcilers.grant_fields import GrantSpec
 from reconcilers.key_rules import KEY_RULES
+from reconcilers.provider_fields import AllowedNamespaces
 
 # KMS: "tab, line feed, carriage return, and the printable ASCII and Latin-1 characters"; at least one of them not white space.
 POLICY_TEXT = r"^[\t\n\r ]*[\x21-\x{FF}][\t\n\r\x20-\x{FF}]*$"
@@ -179,6 +180,10 @@ class KMSKeySpec(Model):
             description="Rights of others to use the key, beside its policy. A changed grant is made anew before the old one is revoked.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
+    ] = None
+    grantable_from: Annotated[
+        AllowedNamespaces | None,
+        Field(description="Other namespaces whose KMSGrants and KMSAliases may target this key. Unset: none but its own."),
     ] = None
     deletion_policy: Annotated[
         DeletionPolicy | None,

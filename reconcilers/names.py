@@ -12,6 +12,9 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 # The older operator of the same group put the same finalizer on its objects, so its objects are released by ours.
 KMSKEY_FINALIZER: Final = f"kmskey.{GROUP}/finalizer"
 
+KMSALIAS_FINALIZER: Final = f"kmsalias.{GROUP}/finalizer"
+KMSGRANT_FINALIZER: Final = f"kmsgrant.{GROUP}/finalizer"
+
 IS_DEFAULT_ANNOTATION: Final = f"{GROUP}/is-default"
 
 PAUSED_ANNOTATION: Final = f"{GROUP}/paused"

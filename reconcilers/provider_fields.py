@@ -66,7 +66,7 @@ class LabelSelector(Model):
 
 
 class AllowedNamespaces(Model):
-    """The namespaces, beside its own, whose keys may use a provider: those that are named, and those that the selector selects."""
+    """Namespaces beside its own: those that are named, and those that the selector selects."""
 
     names: Annotated[
         tuple[NamespaceName, ...] | None, Field(strict=False, max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"})

@@ -68,6 +68,14 @@ class Reason(StrEnum):
     DELETION_BLOCKED = "DeletionBlocked"
     ALIAS_CONFLICT = "AliasConflict"
 
+    # The key that an alias or a grant is for.
+    TARGET_NOT_FOUND = "TargetNotFound"
+    TARGET_NOT_READY = "TargetNotReady"
+    TARGET_NOT_ALLOWED = "TargetNotAllowed"
+    TARGET_PENDING_DELETION = "TargetPendingDeletion"
+    TARGET_GONE = "TargetGone"
+    UNSUPPORTED_OPERATIONS = "UnsupportedOperations"
+
     # Events only: what was done.
     FINALIZER_ADDED = "FinalizerAdded"
     KEY_CREATED = "KeyCreated"
@@ -83,6 +91,7 @@ class Reason(StrEnum):
     GRANT_CREATED = "GrantCreated"
     GRANT_REVOKED = "GrantRevoked"
     ALIAS_CREATED = "AliasCreated"
+    ALIAS_MOVED = "AliasMoved"
     ALIAS_DELETED = "AliasDeleted"
     KEY_DISABLED_EVENT = "DisabledKey"
     DELETION_SCHEDULED = "DeletionScheduled"

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
+from reconcilers.fields import Condition
 from reconcilers.key_status import KMSKeyStatus, LastError
 from reconcilers.names import OWNER_TAGS
 from reconcilers.reasons import Reason
@@ -102,8 +103,13 @@ def blocked(problem: Problem) -> Verdict:
 
 def degraded(key: KeyObject, problem: Problem) -> Verdict:
     """A key that was ready for this very spec stays so while a problem passes by itself; any other is blocked."""
-    ready = find("Ready", key.status.conditions)
-    if problem.stalled or ready is None or ready.status != "True" or ready.observed_generation != key.generation:
+    return bearing(problem, key.status.conditions, key.generation)
+
+
+def bearing(problem: Problem, before: tuple[Condition, ...], generation: int) -> Verdict:
+    """The same for an object of any kind."""
+    ready = find("Ready", before)
+    if problem.stalled or ready is None or ready.status != "True" or ready.observed_generation != generation:
         return blocked(problem)
     kept = Finding(True, ready.reason, ready.message)
     return Verdict(kept, Finding(False, problem.reason, problem.message), Progress.SETTLED)

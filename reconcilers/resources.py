@@ -1,10 +1,11 @@
-"""The two kinds, whole: the models are the API, and the CRDs are generated from them.
+"""The kinds, whole: the models are the API, and the CRDs are generated from them.
 
-What one field may hold stands in fields, key_spec, grant_fields and provider_fields; here is what may not change once a key exists.
+What one field may hold stands in the modules *_fields and key_spec; here is what may not change once a key exists.
 """
 
 from typing import ClassVar
 
+from reconcilers.alias_fields import KMSAliasSpec, KMSAliasStatus
 from reconcilers.fields import Model, Rule, cel
 from reconcilers.key_rules import SPEC, USAGE
 from reconcilers.key_spec import KMSKeySpec
@@ -49,3 +50,18 @@ class AWSProvider(Model):
 
     spec: AWSProviderSpec
     status: AWSProviderStatus = AWSProviderStatus()
+
+
+class KMSAlias(Model):
+    """A name for a key that this object does not own."""
+
+    spec: KMSAliasSpec
+    status: KMSAliasStatus = KMSAliasStatus()
+
+    cel: ClassVar = (
+        cel(
+            "self.spec.aliasName == oldSelf.spec.aliasName",
+            "aliasName cannot change, because KMS cannot rename an alias: make a new KMSAlias",
+            ".spec.aliasName",
+        ),
+    )

@@ -148,6 +148,7 @@ class Asked:
     policy: bool = False
     aliases: frozenset[str] = frozenset()
     grants: bool = False
+    rotation: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from reconcilers.actions import (
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
+    UpdateAlias,
     UpdateKeyDescription,
 )
 from reconcilers.adoption_fields import Adoption
@@ -87,6 +88,7 @@ async def keep_the_policy(connection: Connection) -> None:
 async def keep_the_aliases(connection: Connection) -> None:
     await observe_key(connection, ARN, Asked(aliases=frozenset({"alias/a"})))
     await apply(connection, CreateAlias(ARN, "alias/a"))
+    await apply(connection, UpdateAlias(ARN, "alias/a", before=ARN))
     await apply(connection, DeleteAlias(ARN, "alias/a"))
 
 

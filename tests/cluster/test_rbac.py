@@ -9,6 +9,7 @@ import yaml
 from tests.cluster.cluster import BASE, Cluster
 from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT
 
+KINDS = ("kmskeys", "kmsaliases", "awsproviders")
 OURS = "aws-infra-operator.runner.codes"
 LEASE = "infra-operator.aws-infra-operator.runner.codes"
 
@@ -27,9 +28,9 @@ class Access(NamedTuple):
 
 
 NEEDED = [
-    *(Access(verb, OURS, kind) for kind in ("kmskeys", "awsproviders") for verb in ("get", "list", "watch")),
-    Access("patch", OURS, "kmskeys"),
-    *(Access("patch", OURS, f"{kind}/status") for kind in ("kmskeys", "awsproviders")),
+    *(Access(verb, OURS, kind) for kind in KINDS for verb in ("get", "list", "watch")),
+    *(Access("patch", OURS, kind) for kind in KINDS if kind != "awsproviders"),
+    *(Access("patch", OURS, f"{kind}/status") for kind in KINDS),
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
     *(Access("get", "", "namespaces", name=name) for name in ("kube-system", "default")),
@@ -41,8 +42,8 @@ DENIED = [
     # Secrets are read by name, where an AWSProvider names one; nobody who steals the token can look around.
     *(Access(verb, "", "secrets") for verb in ("list", "watch", "create", "update", "patch", "delete")),
     # The objects are the users': they are neither made nor removed, and never replaced as a whole.
-    *(Access(verb, OURS, kind) for kind in ("kmskeys", "awsproviders") for verb in ("create", "update", "delete", "deletecollection")),
-    *(Access("update", OURS, f"{kind}/{part}") for kind in ("kmskeys", "awsproviders") for part in ("status", "finalizers")),
+    *(Access(verb, OURS, kind) for kind in KINDS for verb in ("create", "update", "delete", "deletecollection")),
+    *(Access("update", OURS, f"{kind}/{part}") for kind in KINDS for part in ("status", "finalizers")),
     # Other leases lead other programs.
     *(Access(verb, "coordination.k8s.io", "leases", "another", NAMESPACE) for verb in ("get", "update", "patch", "delete")),
     *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("patch", "delete")),

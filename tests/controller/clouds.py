@@ -13,6 +13,7 @@ from typing import Any
 from aws.credentials import Access
 from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
+from controller.kmsaliases import KMSALIASES
 from controller.kube import Request, Response, Stream
 from controller.namespaces import NAMESPACES
 from controller.objects import Resource
@@ -27,7 +28,7 @@ ACCOUNT, REGION = "111122223333", "eu-central-1"
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/u"
 DENIED = "AccessDeniedException"
 MADE = datetime(2026, 1, 1, 12, tzinfo=UTC)
-KINDS: Mapping[str, Resource] = {"KMSKey": KMSKEYS, "AWSProvider": AWSPROVIDERS}
+KINDS: Mapping[str, Resource] = {"KMSAlias": KMSALIASES, "KMSKey": KMSKEYS, "AWSProvider": AWSPROVIDERS}
 
 
 def status(code: int, reason: str, message: str, **details: object) -> Response:

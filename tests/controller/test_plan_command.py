@@ -244,8 +244,16 @@ async def test_without_a_cluster_every_object_is_new_and_the_reader_is_told(monk
 
 
 async def test_files_without_objects_of_ours_are_a_mistake() -> None:
-    with pytest.raises(ManifestError, match="neither KMSKey nor AWSProvider"):
+    with pytest.raises(ManifestError, match="none of KMSKey, AWSProvider, KMSAlias"):
         await plan(SmallCluster(), SmallAws(), secret("aws"))
+
+
+async def test_a_kind_that_is_not_planned_is_judged_by_admission_and_said_to_be_unknown() -> None:
+    good = {"aliasName": "orders", "targetRef": {"name": "orders"}}
+    aliases = [manifest("KMSAlias", name, spec) for name, spec in (("good", good), ("bad", {**good, "aliasName": "a:b"}))]
+    report = await plan(SmallCluster(), SmallAws(), *aliases)
+    assert [(one.verdict, one.reason) for one in report.outcomes] == [(Verdict.UNKNOWN, "NotPlanned"), (Verdict.REFUSED, "InvalidSpec")]
+    assert report.exit_code == 1
 
 
 # -- the command

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from reconcilers.alias_fields import KMSAliasSpec
 from reconcilers.crds import crds, files, render
+from reconcilers.fields import Model
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import GROUP, VERSION
@@ -38,7 +40,7 @@ def nodes(schema: Node, path: str = "") -> Iterator[tuple[str, Node]]:
             yield from nodes(schema[name], f"{path}[]")
 
 
-KINDS = ("AWSProvider", "KMSKey")
+KINDS = ("AWSProvider", "KMSKey", "KMSAlias")
 ALL = [pytest.param(node, id=f"{kind}{path}") for kind in KINDS for path, node in nodes(schema(kind)) if path != ".status"]
 # The spec is what rules of ours run over; the status is written by us alone.
 JUDGED = [pytest.param(node, id=f"{kind}.spec{path}") for kind in KINDS for path, node in nodes(schema(kind)["properties"]["spec"])]
@@ -59,7 +61,10 @@ def test_what_is_printed_is_what_the_files_hold() -> None:
     assert [yaml.safe_load(text) for text in files().values()] == crds()
 
 
-@pytest.mark.parametrize(("kind", "plural", "short"), [("AWSProvider", "awsproviders", "awsp"), ("KMSKey", "kmskeys", "kms")])
+NAMES = [("AWSProvider", "awsproviders", "awsp"), ("KMSKey", "kmskeys", "kms"), ("KMSAlias", "kmsaliases", "kmsa")]
+
+
+@pytest.mark.parametrize(("kind", "plural", "short"), NAMES)
 def test_a_crd_is_known_by_its_names(kind: str, plural: str, short: str) -> None:
     (crd,) = (crd for crd in crds() if crd["spec"]["names"]["kind"] == kind)
     names = crd["spec"]["names"]
@@ -125,8 +130,8 @@ def test_every_field_of_a_spec_says_what_it_is() -> None:
     assert [f"{kind}.{name}" for kind in KINDS for name, node in described[kind].items() if not node.get("description")] == []
 
 
-@pytest.mark.parametrize(("kind", "model"), [("KMSKey", KMSKeySpec), ("AWSProvider", AWSProviderSpec)])
-def test_the_spec_in_the_schema_has_the_fields_of_the_model(kind: str, model: type[KMSKeySpec | AWSProviderSpec]) -> None:
+@pytest.mark.parametrize(("kind", "model"), [("KMSKey", KMSKeySpec), ("AWSProvider", AWSProviderSpec), ("KMSAlias", KMSAliasSpec)])
+def test_the_spec_in_the_schema_has_the_fields_of_the_model(kind: str, model: type[Model]) -> None:
     assert list(schema(kind)["properties"]["spec"]["properties"]) == [field.alias for field in model.model_fields.values()]
 
 

@@ -132,10 +132,10 @@ def test_no_key_goes_in_less_than_a_week() -> None:
 
 
 def test_aliases_are_changed_together_with_keys_of_this_cluster_only() -> None:
-    both = {"kms:CreateAlias", "kms:DeleteAlias"}
-    assert set(statement(Scope.ALIAS, NARROW)["Action"]) == both
+    every = {"kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"}
+    assert set(statement(Scope.ALIAS, NARROW)["Action"]) == every
     assert statement(Scope.ALIAS, NARROW)["Resource"] == "arn:aws-cn:kms:cn-north-1:111122223333:alias/*"
-    assert both <= set(statement(Scope.CHANGE, NARROW)["Action"])
+    assert every <= set(statement(Scope.CHANGE, NARROW)["Action"])
 
 
 def test_reading_and_searching_have_no_condition() -> None:
@@ -168,7 +168,7 @@ def test_needed_explains_every_action_of_the_policy() -> None:
 
 
 def test_naming_a_key_is_asked_on_the_alias_and_on_the_key() -> None:
-    naming = ["kms:CreateAlias", "kms:DeleteAlias"]
+    naming = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
     assert statement(Scope.ALIAS, NARROW)["Action"] == naming
     assert statement(Scope.ALIAS, NARROW)["Resource"] == "arn:aws-cn:kms:cn-north-1:111122223333:alias/*"
     assert "Condition" not in statement(Scope.ALIAS, NARROW)  # an alias has no tags

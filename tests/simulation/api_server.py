@@ -24,7 +24,7 @@ from tests.simulation.api_patches import UnfitError, json_patch, merge_patch
 from tests.simulation.api_rules import ForbiddenChangeError, created, deleting, is_over, status_updated, updated
 from tests.simulation.etcd import Etcd, Json
 
-WITH_STATUS = frozenset({"kmskeys", "awsproviders"})
+WITH_STATUS = frozenset({"kmskeys", "kmsaliases", "kmsgrants", "awsproviders"})
 BAD_PATCH = "the server rejected our request due to an error in our request"
 
 

@@ -1,4 +1,4 @@
-"""What users do to a key, each with the state from which it begins and the one in which it ends.
+"""What users do to an object, each with the state from which it begins and the one in which it ends.
 
 play() carries one out, with or without something that goes wrong at one point of its traffic, and returns what became of the world. The
 points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events, the lease.
@@ -7,6 +7,7 @@ points are all requests, before they are sent and after they were executed, exce
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from reconcilers.names import RECREATE_ANNOTATION
 from tests.simulation.calls import Call
@@ -48,6 +49,25 @@ GIVEN: Json = {"Description": "theirs", "Tags": [{"TagKey": "team", "TagValue": 
 Disturbance = Callable[[World, Call, Point], float]
 
 
+class Playable(Protocol):
+    """Something that users do to one object. is_lost: one key is gone in the end."""
+
+    @property
+    def is_lost(self) -> bool: ...
+
+    async def prepare(self, world: World) -> None:
+        """Make the state from which it begins."""
+
+    def act(self, world: World) -> None:
+        """Do it."""
+
+    async def settle(self, world: World) -> None:
+        """Wait for its end."""
+
+    def find(self, world: World) -> Json | None:
+        """The object."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """`before` is the spec of a key that is ready when it begins (None: there is none), `after` the one that it gets (None: deleted).
@@ -59,6 +79,36 @@ class Scenario:
     after: Json | None
     given: Json | None = None
     is_lost: bool = False
+
+    async def prepare(self, world: World) -> None:
+        if self.given is not None:
+            made = world.outside("CreateKey", **self.given)
+            world.outside("CreateAlias", AliasName="alias/theirs", TargetKeyId=made["KeyMetadata"]["KeyId"])
+        if self.before is not None:
+            world.apply(NAME, **self.before)
+            await world.ready(NAME)
+        if self.is_lost:
+            await world.advance(OLD_SECONDS)
+
+    def act(self, world: World) -> None:
+        if self.after is None:
+            world.delete(NAME)
+        elif self.is_lost:
+            lost = world.key(NAME)
+            world.kms.destroy(lost.arn)
+            world.patch(NAME, {"metadata": {"annotations": {RECREATE_ANNOTATION: lost.key_id}}})
+        else:
+            world.apply(NAME, **self.after)
+
+    async def settle(self, world: World) -> None:
+        if self.after is None:
+            await world.gone(NAME)
+        else:
+            await world.until(lambda: not self.is_lost or world.status(NAME)["keyId"] != world.kms.made[0].key_id)
+            await world.ready(NAME)
+
+    def find(self, world: World) -> Json | None:
+        return world.find(NAME)
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -116,11 +166,12 @@ class Outcome:
     points: tuple[str, ...]
 
 
-async def play(scenario: Scenario, disturb: Disturbance | None = None, at: int = -1) -> Outcome:
+async def play(scenario: Playable, disturb: Disturbance | None = None, at: int = -1) -> Outcome:
     """Carry out the scenario with replica "a"; `disturb` is called at the point of that number. Raises AssertionError."""
     async with World() as world:
         world.start("a")
-        await _prepare(world, scenario)
+        await scenario.prepare(world)
+        await world.advance(1)
         points: list[str] = []
 
         def watch(call: Call, point: Point) -> float:
@@ -131,38 +182,13 @@ async def play(scenario: Scenario, disturb: Disturbance | None = None, at: int =
 
         began = world.time
         world.traffic.watcher = watch
-        _act(world, scenario)
+        scenario.act(world)
         await _settle(world, scenario)
         return _outcome(world, scenario, began, tuple(points))
 
 
-async def _prepare(world: World, scenario: Scenario) -> None:
-    if scenario.given is not None:
-        made = world.outside("CreateKey", **scenario.given)
-        world.outside("CreateAlias", AliasName="alias/theirs", TargetKeyId=made["KeyMetadata"]["KeyId"])
-    if scenario.before is not None:
-        world.apply(NAME, **scenario.before)
-        await world.ready(NAME)
-    await world.advance(OLD_SECONDS if scenario.is_lost else 1)
-
-
-def _act(world: World, scenario: Scenario) -> None:
-    if scenario.after is None:
-        world.delete(NAME)
-    elif scenario.is_lost:
-        lost = world.key(NAME)
-        world.kms.destroy(lost.arn)
-        world.patch(NAME, {"metadata": {"annotations": {RECREATE_ANNOTATION: lost.key_id}}})
-    else:
-        world.apply(NAME, **scenario.after)
-
-
-async def _settle(world: World, scenario: Scenario) -> None:
-    if scenario.after is None:
-        await world.gone(NAME)
-    else:
-        await world.until(lambda: not scenario.is_lost or world.status(NAME)["keyId"] != world.kms.made[0].key_id)
-        await world.ready(NAME)
+async def _settle(world: World, scenario: Playable) -> None:
+    await scenario.settle(world)
     world.traffic.watcher = undisturbed
     settled = world.time
     await world.advance(RESYNC_SECONDS)
@@ -172,8 +198,8 @@ async def _settle(world: World, scenario: Scenario) -> None:
     assert not world.traffic.executed("kube", quiet_since), world.told()
 
 
-def _outcome(world: World, scenario: Scenario, began: float, points: tuple[str, ...]) -> Outcome:
-    found = world.find(NAME)
+def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...]) -> Outcome:
+    found = scenario.find(world)
     keys = tuple(replace(key, created=START, deletion_date=None) for key in world.kms.keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost

@@ -16,8 +16,9 @@ from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.aws_wires import lost_answer as lost_by_aws
 from tests.simulation.calls import Call
 from tests.simulation.conftest import SEED
+from tests.simulation.dependents import ALIAS_SCENARIOS
 from tests.simulation.lines import Point
-from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, play
+from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, Playable, play
 from tests.simulation.world import World
 from tests.virtual_time import run_virtual
 
@@ -25,7 +26,8 @@ from tests.virtual_time import run_virtual
 STUCK_SECONDS = 5.0
 ONCE_ONLY = ("CreateKey", "ScheduleKeyDeletion")
 
-each_scenario = pytest.mark.parametrize("name", SCENARIOS)
+ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS}
+each_scenario = pytest.mark.parametrize("name", ALL)
 
 
 @each_scenario
@@ -74,7 +76,7 @@ def _disturb_everywhere(name: str, disturb: Disturbance) -> int:
     for at, point in enumerate(expected.points):
         random.seed(SEED)
         try:
-            outcome = run_virtual(play(SCENARIOS[name], disturb, at))
+            outcome = run_virtual(play(ALL[name], disturb, at))
         except AssertionError as error:
             differences.append(f"{at} {point}: {error}")
         else:
@@ -86,7 +88,7 @@ def _disturb_everywhere(name: str, disturb: Disturbance) -> int:
 @functools.cache
 def _undisturbed(name: str) -> Outcome:
     random.seed(SEED)
-    return run_virtual(play(SCENARIOS[name]))
+    return run_virtual(play(ALL[name]))
 
 
 def _differences(outcome: Outcome, expected: Outcome) -> Iterator[str]:

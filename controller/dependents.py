@@ -1,0 +1,110 @@
+"""Objects of one kind that hang something on a key: which of them are to be looked at, and when. What a look is stands in dependent_pass.py.
+
+Beside its own changes an object is woken by those of the KMSKey at which it aims, and by those of its provider,
+which may be one of another namespace, by way of the KMSKey.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from controller.aims import Aims
+from controller.condition_counts import count_conditions
+from controller.dependent_objects import dependent_object, read_dependent
+from controller.dependent_pass import Craft, DependentMeans, DependentPass
+from controller.jitter import jittered
+from controller.key_objects import is_unseen
+from controller.kube import Kube, NotFound
+from controller.objects import KubeObject, Ref, decode_object
+from controller.own_object import OwnObject
+from controller.own_writes import OwnWrites
+from controller.workqueue import Priority, WorkQueue
+from reconcilers.dependents import stop
+from reconcilers.states import Problem
+from reconcilers.target_fields import DependentSpec, DependentStatus
+
+P = TypeVar("P", bound=DependentSpec)
+S = TypeVar("S", bound=DependentStatus)
+V = TypeVar("V")
+
+
+class Dependents(Generic[P, S, V]):
+    """Those of all namespaces. resync_interval: how long one goes unseen when nothing happens."""
+
+    def __init__(
+        self, kube: Kube, means: DependentMeans, craft: Craft[P, S, V], resync_interval: timedelta, now: Callable[[], datetime]
+    ) -> None:
+        self.store = craft.store
+        self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
+        self._kube = kube
+        self._means = means
+        self._craft = craft
+        self._resync_interval = resync_interval
+        self._now = now
+        self._own = OwnWrites(self.store)
+        self._aims = Aims()
+        means.providers.wakers.append(self._wake)
+
+    def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        """What the informer tells."""
+        count_conditions(self._craft.resource.kind, old, new)
+        self._aims.changed(old, new)
+        if new is None:
+            if old is not None:
+                self._own.forget(old.ref)
+        elif old is None:
+            self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
+        elif _by_user(old) != _by_user(new) or self._unprotected(old, new):
+            self.queue.add(new.ref, Priority.USER)
+
+    def key_changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        """What the informer tells of KMSKeys."""
+        for ref in self._aims.concerned(old, new):
+            self.queue.add(ref, Priority.USER)
+
+    async def reconcile(self, ref: Ref) -> timedelta | None:
+        """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait."""
+        obj = self._own.get(ref)
+        if obj is not None and obj.deletion_timestamp is not None:
+            obj = await self._read(ref)
+        if obj is None:
+            return None
+        own = OwnObject(self._kube, self._own, self._craft.resource, obj)
+        spec = read_dependent(obj, self._craft.spec)
+        if isinstance(spec, Problem):
+            await self._refuse(own, spec)
+            return None
+        one = DependentPass(self._means, self._craft, own, spec, self._now())
+        look_again = await one.run()
+        if one.obj.deleting and self._craft.finalizer not in one.obj.finalizers:
+            return None
+        return look_again or jittered(self._resync_interval)
+
+    async def _refuse(self, own: OwnObject, problem: Problem) -> None:
+        """A spec that cannot be read stands for none."""
+        obj = dependent_object(own.obj, DependentSpec(), self._craft.status)
+        await own.report(obj.status, stop(obj, problem, self._now()).status)
+
+    async def _read(self, ref: Ref) -> KubeObject | None:
+        """What is done for a deleted object is decided on the object as it is now, not as it was cached."""
+        try:
+            return decode_object(await self._kube.get(self._craft.resource.path(*ref)))
+        except NotFound:
+            return None
+
+    def _wake(self, provider: Ref) -> None:
+        """Those that used it last, and those that have used none yet."""
+        used = f'"{provider}"'.encode()
+        for obj in self.store:
+            if used in obj.status or b'"provider"' not in obj.status:
+                self.queue.add(obj.ref, Priority.RESYNC)
+
+    def _unprotected(self, old: KubeObject, new: KubeObject) -> bool:
+        """Somebody took our finalizer away from an object that lives."""
+        finalizer = self._craft.finalizer
+        return finalizer in old.finalizers and finalizer not in new.finalizers and new.deletion_timestamp is None
+
+
+def _by_user(obj: KubeObject) -> tuple[object, ...]:
+    """What users change, and we do not."""
+    return obj.uid, obj.generation, obj.deletion_timestamp, obj.annotations

@@ -1,0 +1,45 @@
+"""The KMSKeys of the cluster as their dependents see them."""
+
+from collections.abc import Iterator
+
+from controller.decoding import read_status
+from controller.key_objects import read_spec
+from controller.objects import KubeObject, Ref
+from controller.store import Store
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.key_status import KMSKeyStatus
+from reconcilers.states import Problem
+from reconcilers.target_fields import DependentSpec
+from reconcilers.targets import Known, TargetKMSKey
+
+
+def known_keys(keys: Store, spec: DependentSpec, namespace: str) -> Known:
+    """Those that matter to an object of this namespace with this spec."""
+    if spec.target_ref is not None:
+        named = keys.get(Ref(spec.target_ref.namespace or namespace, spec.target_ref.name))
+        return Known(named=None if named is None else _target(named))
+    return Known(owners=tuple(_owners(keys, (spec.target_key_id or "").rpartition("/")[2])))
+
+
+def _owners(keys: Store, key_id: str) -> Iterator[TargetKMSKey]:
+    """Most objects are told apart without being read."""
+    wanted = key_id.encode()
+    for obj in keys:
+        if wanted in obj.status and read_status(obj, KMSKeyStatus).key_id == key_id:
+            yield _target(obj)
+
+
+def _target(obj: KubeObject) -> TargetKMSKey:
+    """A spec that cannot be read permits nothing."""
+    spec, status = read_spec(obj), read_status(obj, KMSKeyStatus)
+    if isinstance(spec, Problem):
+        spec = KMSKeySpec()
+    return TargetKMSKey(
+        namespace=obj.namespace,
+        name=obj.name,
+        deleting=obj.deletion_timestamp is not None,
+        provider_ref=spec.provider_ref,
+        grantable_from=spec.grantable_from,
+        key_arn=status.key_arn,
+        made=status.creation_date,
+    )
