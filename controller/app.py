@@ -185,6 +185,7 @@ class Program:
             default_deletion_policy=DeletionPolicy(settings.default_deletion_policy),
             create_grace=settings.create_grace,
             allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
+            refuse_open_policies=settings.refuse_open_policies,
         )
         keys = KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
         return (

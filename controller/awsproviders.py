@@ -131,7 +131,7 @@ class AWSProviders:
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
         spec = self._access.spec(obj)
         assert isinstance(spec, AWSProviderSpec)  # what cannot be read does not connect
-        return Reached(found, Account(connection.account_id, connection.region, spec.default_tags or {}), connection)
+        return Reached(found, Account(connection.account_id, connection.region, spec.default_tags or {}, connection.caller_arn), connection)
 
     def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
         """The provider of a key, as far as names decide."""

@@ -26,6 +26,7 @@ from controller.flags import (
     DEFAULT_PROVIDER,
     DURATION,
     NAMESPACES,
+    REFUSE_OPEN_POLICIES,
     flag,
 )
 from controller.report_commands import iam_policy, orphans, plan
@@ -84,6 +85,7 @@ def main() -> None:
 @ALLOW_CUSTOM_ENDPOINTS
 @AMBIENT_CREDENTIALS_NAMESPACES
 @ALLOW_POLICY_LOCKOUT_BYPASS
+@REFUSE_OPEN_POLICIES
 @flag("--log-level", "Least level that is logged.", type=click.Choice(LOG_LEVELS), default="info")
 @flag("--log-format", "Form of the log.", type=click.Choice(LOG_FORMATS), default="json")
 def run(**flags: Any) -> NoReturn:

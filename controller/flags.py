@@ -66,6 +66,9 @@ AMBIENT_CREDENTIALS_NAMESPACES = flag(
     type=NAMESPACES,
     default="*",
 )
+REFUSE_OPEN_POLICIES = flag(
+    "--refuse-open-policies", "Refuse key policies that let in everybody, or another account.", is_flag=True
+)
 ALLOW_POLICY_LOCKOUT_BYPASS = flag(
     "--allow-policy-lockout-bypass", "Let a key's policy lock out those who could correct it.", is_flag=True
 )

@@ -48,6 +48,7 @@ from reconcilers.lag import LAG
 from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
 from reconcilers.news import news
 from reconcilers.ownership import owner
+from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
 from reconcilers.reports import remembered
 from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Offered, Operator, Seen, Unobservable
@@ -266,7 +267,7 @@ class KeyPass:
         if status.key_id is not None:
             self._means.memory.stored(self.key.uid, status.key_id)
         drifted = drift_news(before.drift, status.drift) if self._only_reports else None
-        for told in filter(None, (drifted, news(before.conditions, status.conditions))):
+        for told in filter(None, (drifted, policy_news(before.policy, status.policy), news(before.conditions, status.conditions))):
             self._means.events.record(regarding(self._obj), told.type, told.reason, "Reconcile", told.message)
 
     async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:

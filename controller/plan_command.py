@@ -66,6 +66,7 @@ class Options:
     create_grace: timedelta
     allow_custom_endpoints: bool
     allow_policy_lockout_bypass: bool
+    refuse_open_policies: bool
     ambient_credentials_namespaces: tuple[str, ...]
 
     def rules(self) -> ProviderRules:
@@ -75,7 +76,7 @@ class Options:
     def operator(self, cluster_id: str) -> Operator:
         """As the planner wants them."""
         policy = DeletionPolicy(self.default_deletion_policy)
-        return Operator(cluster_id, policy, self.create_grace, self.allow_policy_lockout_bypass)
+        return Operator(cluster_id, policy, self.create_grace, self.allow_policy_lockout_bypass, self.refuse_open_policies)
 
 
 async def run(files: Iterable[str], namespace: str, options: Options) -> Report:

@@ -21,6 +21,7 @@ from controller.flags import (
     CREATE_GRACE,
     DEFAULT_DELETION_POLICY,
     DEFAULT_PROVIDER,
+    REFUSE_OPEN_POLICIES,
 )
 from controller.tables import table
 from reconcilers.iam import USUAL, Feature, Where, needed, policy
@@ -73,6 +74,7 @@ class _Report(Protocol):
 @ALLOW_CUSTOM_ENDPOINTS
 @AMBIENT_CREDENTIALS_NAMESPACES
 @ALLOW_POLICY_LOCKOUT_BYPASS
+@REFUSE_OPEN_POLICIES
 def plan(files: tuple[str, ...], more: tuple[str, ...], namespace: str, output: str, **flags: Any) -> NoReturn:
     """Show what the operator would do for the KMSKeys of files. Writes nothing.
 

@@ -66,6 +66,7 @@ class Settings:
     default_deletion_policy: str
     allow_custom_endpoints: bool
     allow_policy_lockout_bypass: bool
+    refuse_open_policies: bool
     ambient_credentials_namespaces: tuple[str, ...]
     log_level: str
     log_format: str

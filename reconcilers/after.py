@@ -49,7 +49,7 @@ def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) ->
         case CancelKeyDeletion():
             return replace(seen, state="Disabled", deletion_date=None)
         case PutKeyPolicy(policy=policy):
-            return replace(seen, policy=policy)
+            return replace(seen, policy=policy, replaced_policy=seen.policy if isinstance(seen.policy, str) else None)
         case UpdateKeyDescription(description=description):
             return replace(seen, description=description)
         case TagResource(tags=tags):

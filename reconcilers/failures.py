@@ -22,6 +22,9 @@ from reconcilers.states import Failure, FailureKind, KeyObject, Operator, Proble
 SHORTEST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=5)
 
+_SHUT_OUT = (
+    " If the key policy itself shuts the operator out, somebody whom it still lets in has to change it; if nobody is left, AWS Support can."
+)
 _SERVICES = {"GetResources": "tag", "AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetCallerIdentity": "sts"}
 
 
@@ -66,9 +69,10 @@ def _judge(failure: Failure) -> tuple[Reason, str, bool]:
     if failure.kind is FailureKind.RETRY:
         return Reason.AWS_UNAVAILABLE, "The operator tries again.", False
     if failure.code in DENIED_CODES:
+        way_out = _SHUT_OUT if failure.operation in ("GetKeyPolicy", "PutKeyPolicy") else ""
         return (
             Reason.ACCESS_DENIED,
-            f"Allow {iam_action(failure.operation)} to the provider's identity, in IAM and in the key policy.",
+            f"Allow {iam_action(failure.operation)} to the provider's identity, in IAM and in the key policy.{way_out}",
             True,
         )
     if failure.code == CREDENTIALS_UNAVAILABLE:

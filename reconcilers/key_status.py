@@ -41,6 +41,17 @@ class DriftedField(Model):
     detected_at: Timestamp
 
 
+class PolicyStatus(Model):
+    """The key policy as it was put, as KMS shows it, and what is worth saying about it."""
+
+    applied_hash: Annotated[str | None, Field(max_length=64, description="Of what spec.keyPolicy says.")] = None
+    observed_hash: Annotated[str | None, Field(max_length=64, description="Of the form in which KMS shows it.")] = None
+    findings: Annotated[
+        tuple[Annotated[str, Field(max_length=256)], ...],
+        Field(strict=False, description="What to think of before it is too late; each begins with a word, such as PolicyTooOpen."),
+    ] = ()
+
+
 class KMSKeyStatus(Model):
     """What was seen in AWS, and when it was not as declared, why."""
 
@@ -80,6 +91,7 @@ class KMSKeyStatus(Model):
     grants: Annotated[
         tuple[RecordedGrant, ...], Field(strict=False, description="Grants that the operator made: it revokes no others.")
     ] = ()
+    policy: PolicyStatus | None = None
     drift: Annotated[
         tuple[DriftedField, ...],
         Field(strict=False, description="What somebody changed in AWS and nobody has set right; not what spec.ignoreDrift names."),

@@ -34,9 +34,10 @@ from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
+from reconcilers.policy_findings import policy_status
 from reconcilers.reasons import Reason
 from reconcilers.recreation import lost, may_be_replaced, shown_again
-from reconcilers.refusals import refusal
+from reconcilers.refusals import put_refusal, refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, nothing_was_made, proves_none, search_delay
@@ -172,6 +173,7 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
     verdict = working(Reason.CREATING, "The key is being created.")
     fields: dict[str, Any] = {"creation_attempt": attempt, "managed_tag_keys": managed(wanted.tags)}
     fields |= {"account_id": wanted.account_id, "region": wanted.region, "reached": {}, "drift": ()}
+    fields["policy"] = policy_status(None, wanted, None)
     if nothing_was_made(key) and key.status.observed_generation == key.generation:
         fields["conditions"] = key.status.conditions  # another try after a refusal is no news until it succeeds
     return Plan(actions, report(key, operator, verdict, now, **fields), write_ahead=True)
@@ -236,7 +238,10 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     if owned(key, seen, operator.cluster_id):
         drift = find_drift(key.spec, key.status, wanted, seen)
         due = drift.without_held(repairs(wanted, seen, key.status))
-    drifted = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wanted, seen)}
+    drifted: dict[str, Any] = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wanted, seen)}
+    drifted["policy"] = policy_status(key.status.policy, wanted, seen)
+    if refused := put_refusal(wanted, due):
+        return _stop(key, refused, operator, now, **seen_fields(seen), **drifted)
     due = (*_finalizer(key), *due)
     if due:
         return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))

@@ -18,7 +18,8 @@ from reconcilers.grants import digest as grant_digest
 from reconcilers.grants import missing_grants
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.policies import digest as policy_digest
-from reconcilers.policies import same, summary
+from reconcilers.policies import summary
+from reconcilers.policy_forms import policy_agrees
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, rotation_differs
 from reconcilers.states import ObservedKey, Rotation, Unobservable, Wanted
 
@@ -73,7 +74,7 @@ def _judged(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterator
         yield "enabled", (seen.state == "Enabled") is wanted.enabled, _yes(wanted.enabled), _yes(seen.state == "Enabled")
     yield "description", wanted.description == seen.description, wanted.description or ABSENT, seen.description or ABSENT
     if wanted.policy is not None and isinstance(seen.policy, str):
-        yield "policy", same(wanted.policy, seen.policy, seen.partition), summary(wanted.policy), summary(seen.policy)
+        yield "policy", policy_agrees(wanted, seen, memory.policy), summary(wanted.policy), summary(seen.policy)
     if isinstance(seen.rotation, Rotation):
         wanted_rotation = Rotation(wanted.rotation_enabled, wanted.rotation_period_in_days)
         yield "rotation", not rotation_differs(wanted, seen), _rotation(wanted_rotation), _rotation(seen.rotation)

@@ -30,10 +30,10 @@ def parse(text: str) -> dict[str, Json]:
     policy = _load(text)
     if not isinstance(policy, dict):
         raise PolicyError("a key policy is a JSON object with a Statement")
-    statements = _statements(policy)
-    if not statements:
+    found = statements(policy)
+    if not found:
         raise PolicyError("the policy has no Statement")
-    for number, statement in enumerate(statements, start=1):
+    for number, statement in enumerate(found, start=1):
         _check_statement(number, statement)
     return policy
 
@@ -58,7 +58,7 @@ def digest(text: str, partition: str = "aws") -> str:
 def summary(text: str) -> str:
     """The policy in a few words that tell nothing of what it allows."""
     try:
-        number = len(_statements(parse(text)))
+        number = len(statements(parse(text)))
     except (PolicyError, RecursionError):
         return f"{len(text)} characters that are no policy, {digest(text)}"
     return f"{number} statement{'s' if number > 1 else ''}, {digest(text)}"
@@ -92,7 +92,8 @@ def _refuse_constant(name: str) -> Json:
     raise PolicyError(f"{name} is not JSON")
 
 
-def _statements(policy: dict[str, Json]) -> list[Json]:
+def statements(policy: dict[str, Json]) -> list[Json]:
+    """The statements of a policy, be they one or many."""
     found = policy.get("Statement", [])
     return found if isinstance(found, list) else [found]
 
@@ -108,20 +109,21 @@ def _check_statement(number: int, statement: Json) -> None:
 
 
 def _meaning(policy: dict[str, Json], partition: str) -> Json:
-    statements = sorted((_statement_meaning(s, partition) for s in _statements(policy)), key=_text)
-    return {"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": statements}
+    meanings = sorted((statement_meaning(s, partition) for s in statements(policy)), key=_text)
+    return {"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": meanings}
 
 
-def _statement_meaning(statement: dict[str, Json], partition: str) -> Json:
+def statement_meaning(statement: dict[str, Json], partition: str) -> dict[str, Json]:
+    """A statement in the one form that all statements of the same meaning share."""
     meaning: dict[str, Json] = {"Sid": statement.get("Sid", "")}
     for element, value in statement.items():
         match element:
             case "Principal" | "NotPrincipal":
                 meaning[element] = _principals(value, partition)
             case "Action" | "NotAction":
-                meaning[element] = _values(str(action).lower() for action in _many(value))
+                meaning[element] = _values(str(action).lower() for action in many(value))
             case "Resource" | "NotResource":
-                meaning[element] = _values(_many(value))
+                meaning[element] = _values(many(value))
             case "Condition":
                 meaning[element] = _conditions(value)
             case "Sid":
@@ -133,7 +135,7 @@ def _statement_meaning(statement: dict[str, Json], partition: str) -> Json:
 
 def _principals(value: Json, partition: str) -> Json:
     kinds = value if isinstance(value, dict) else {"AWS": value}
-    return {kind: _values(_account(name, partition) for name in _many(names)) for kind, names in kinds.items()}
+    return {kind: _values(_account(name, partition) for name in many(names)) for kind, names in kinds.items()}
 
 
 def _account(principal: Json, partition: str) -> Json:
@@ -150,7 +152,7 @@ def _conditions(value: Json) -> Json:
 
 
 def _tests(tests: dict[str, Json]) -> Json:
-    return sorted([key.lower(), _values(_condition_value(v) for v in _many(values))] for key, values in tests.items())
+    return sorted([key.lower(), _values(_condition_value(v) for v in many(values))] for key, values in tests.items())
 
 
 def _condition_value(value: Json) -> Json:
@@ -158,7 +160,8 @@ def _condition_value(value: Json) -> Json:
     return json.dumps(value) if isinstance(value, bool | int | float) else value
 
 
-def _many(value: Json) -> list[Json]:
+def many(value: Json) -> list[Json]:
+    """The values of an element, which is a list or a single one."""
     return value if isinstance(value, list) else [value]
 
 

@@ -29,6 +29,9 @@ class Reason(StrEnum):
     # The object asks for something that cannot be; AWS was not asked.
     INVALID_SPEC = "InvalidSpec"
     INVALID_POLICY = "InvalidPolicy"
+    POLICY_LOCKOUT = "PolicyLockout"
+    POLICY_TOO_OPEN = "PolicyTooOpen"
+    POLICY_TOO_LARGE = "PolicyTooLarge"
     BYPASS_NOT_ALLOWED = "BypassNotAllowed"
     TOO_MANY_TAGS = "TooManyTags"
     IMMUTABLE_FIELD_CONFLICT = "ImmutableFieldConflict"

@@ -3,13 +3,23 @@
 These are what admission cannot judge: it cannot parse JSON, does not know the provider's tags and account, nor the operator's flags.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from reconcilers import policies
+from reconcilers.actions import Action, PutKeyPolicy
 from reconcilers.adoption import misnamed
 from reconcilers.fields import MAX_TAGS
+from reconcilers.lockout import denies_us, leaves_us_out
+from reconcilers.policy_findings import openings
 from reconcilers.reasons import Reason
 from reconcilers.states import Account, KeyObject, Operator, Problem, Wanted
+
+_LOCKOUT = Problem(
+    Reason.POLICY_LOCKOUT,
+    "Under spec.keyPolicy the operator could not change the key policy any more, nor could it be put right. AWS was not asked. Let "
+    "arn:aws:iam::${AWS_ACCOUNT_ID}:root or the provider's identity do kms:*, or at least kms:PutKeyPolicy, and deny it to neither.",
+)
+MAX_POLICY_BYTES = 131_072  # KMS's service model
 
 Rule = Callable[[KeyObject, Account, Wanted, Operator], Problem | None]
 
@@ -17,6 +27,14 @@ Rule = Callable[[KeyObject, Account, Wanted, Operator], Problem | None]
 def refusal(key: KeyObject, account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
     """Why nothing may be done for this object now; None when nothing speaks against it."""
     return next((problem for rule in _RULES if (problem := rule(key, account, wanted, operator))), None)
+
+
+def put_refusal(wanted: Wanted, due: Iterable[Action]) -> Problem | None:
+    """Why these actions may not be done: the policy of a key that lives is not given up for one under which we can change nothing."""
+    sent = any(isinstance(action, PutKeyPolicy) for action in due)
+    if not sent or wanted.policy is None or wanted.bypass_policy_lockout_safety_check:
+        return None
+    return _LOCKOUT if leaves_us_out(wanted.policy, wanted.account_id, wanted.caller_arn) else None
 
 
 def leads_elsewhere(key: KeyObject, account: Account) -> bool:
@@ -52,6 +70,32 @@ def _bad_policy(_key: KeyObject, _account: Account, wanted: Wanted, _operator: O
     return None
 
 
+def _lockout(_key: KeyObject, account: Account, wanted: Wanted, _operator: Operator) -> Problem | None:
+    if wanted.policy is None or wanted.bypass_policy_lockout_safety_check:
+        return None
+    return _LOCKOUT if denies_us(wanted.policy, account.caller_arn) else None
+
+
+def _too_large(_key: KeyObject, _account: Account, wanted: Wanted, _operator: Operator) -> Problem | None:
+    size = len(wanted.policy.encode(errors="surrogatepass")) if wanted.policy else 0
+    if size <= MAX_POLICY_BYTES:
+        return None
+    return Problem(
+        Reason.POLICY_TOO_LARGE,
+        f"spec.keyPolicy has {size} bytes; KMS takes {MAX_POLICY_BYTES} at most. AWS was not asked: make it shorter, or use grants.",
+    )
+
+
+def _too_open(_key: KeyObject, account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
+    found = openings(wanted.policy, account.account_id) if wanted.policy is not None and operator.refuse_open_policies else ()
+    if not found:
+        return None
+    return Problem(
+        Reason.POLICY_TOO_OPEN,
+        f"spec.keyPolicy: {'; '.join(found)}. This operator was started with --refuse-open-policies, so AWS was not asked: narrow it.",
+    )
+
+
 def _bypass(_key: KeyObject, _account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
     if not wanted.bypass_policy_lockout_safety_check or operator.allow_policy_lockout_bypass:
         return None
@@ -72,4 +116,4 @@ def _too_many_tags(_key: KeyObject, _account: Account, wanted: Wanted, _operator
     )
 
 
-_RULES: tuple[Rule, ...] = (_another_account, misnamed, _bypass, _bad_policy, _too_many_tags)
+_RULES: tuple[Rule, ...] = (_another_account, misnamed, _bypass, _too_large, _bad_policy, _lockout, _too_open, _too_many_tags)

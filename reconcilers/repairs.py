@@ -30,7 +30,7 @@ from reconcilers.fields import MAX_TAGS
 from reconcilers.grants import grant_changes
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import OWNER_TAGS
-from reconcilers.policies import same
+from reconcilers.policy_forms import policy_agrees
 from reconcilers.states import ObservedKey, Rotation, Unobservable, Wanted
 
 PENDING_DELETION = frozenset({"PendingDeletion", "PendingReplicaDeletion"})
@@ -63,12 +63,8 @@ def _enable(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterabl
         yield EnableKey(seen.arn)
 
 
-def _policy(wanted: Wanted, seen: ObservedKey, _memory: KMSKeyStatus) -> Iterable[KeyAction]:
-    if (
-        wanted.policy is not None
-        and isinstance(seen.policy, str)
-        and not same(wanted.policy, seen.policy, seen.partition)
-    ):
+def _policy(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterable[KeyAction]:
+    if wanted.policy is not None and not policy_agrees(wanted, seen, memory.policy):
         yield PutKeyPolicy(seen.arn, wanted.policy, wanted.bypass_policy_lockout_safety_check)
 
 

@@ -7,7 +7,7 @@ Rules:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -92,6 +92,7 @@ class ObservedKey:
     aliases: Mapping[str, str] | Unobservable | None = None
     # By id; one that is None is known to be revoked. None: not asked for.
     grants: Mapping[str, Grant | None] | Unobservable | None = None
+    replaced_policy: str | None = field(default=None, compare=False)  # what it was until this pass put another
 
     @property
     def partition(self) -> str:
@@ -158,6 +159,7 @@ class Account:
     account_id: str
     region: str
     default_tags: Mapping[str, str]
+    caller_arn: str = ""  # whom AWS sees when we call
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ class Operator:
     default_deletion_policy: DeletionPolicy
     create_grace: timedelta
     allow_policy_lockout_bypass: bool
+    refuse_open_policies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +218,4 @@ class Wanted:
     tags: Mapping[str, str]  # the provider's, the object's and the owner tags
     aliases: frozenset[str] = frozenset()  # whole names
     grants: tuple[Grant, ...] = ()
+    caller_arn: str = ""  # who has to be able to change the policy

@@ -29,6 +29,7 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
         tags={**account.default_tags, **(spec.tags or {}), **owner_tags(key, operator.cluster_id)},
         aliases=alias_names(spec.aliases or ()),
         grants=tuple(wanted_grant(grant) for grant in spec.grants or ()),
+        caller_arn=account.caller_arn,
     )
 
 

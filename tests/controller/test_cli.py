@@ -24,7 +24,7 @@ ALL_FLAGS = [
     *("--metrics-bind-address", "--health-bind-address", "--leader-elect", "--no-leader-elect", "--lease-namespace"),
     *("--lease-duration", "--renew-deadline", "--retry-period", "--workers", "--watch-namespaces", "--resync-interval"),
     *("--create-grace", "--quota-fraction", "--default-provider", "--default-deletion-policy", "--allow-custom-endpoints"),
-    *("--allow-policy-lockout-bypass", "--log-level", "--log-format"),
+    *("--allow-policy-lockout-bypass", "--refuse-open-policies", "--log-level", "--log-format"),
 ]
 
 
@@ -97,6 +97,7 @@ def test_without_flags_the_defaults_hold(app: App) -> None:
         allow_custom_endpoints=False,
         ambient_credentials_namespaces=("*",),
         allow_policy_lockout_bypass=False,
+        refuse_open_policies=False,
         log_level="info",
         log_format="json",
         pod_name=socket.gethostname(),
@@ -146,6 +147,7 @@ def test_a_variable_is_read(flag: str, text: str, expected: object, app: App) ->
         ([], {"INFRA_OPERATOR_ALLOW_CUSTOM_ENDPOINTS": "true"}, "allow_custom_endpoints", True),
         ([], {"INFRA_OPERATOR_ALLOW_CUSTOM_ENDPOINTS": "false"}, "allow_custom_endpoints", False),
         (["--allow-policy-lockout-bypass"], {}, "allow_policy_lockout_bypass", True),
+        ([], {"INFRA_OPERATOR_REFUSE_OPEN_POLICIES": "true"}, "refuse_open_policies", True),
         (["--workers", "3"], {"INFRA_OPERATOR_WORKERS": "4"}, "workers", 3),
         ([], {"INFRA_OPERATOR_WORKERS": ""}, "workers", 10),
         ([], {"POD_NAMESPACE": "pods"}, "lease_namespace", "pods"),

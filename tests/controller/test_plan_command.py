@@ -33,7 +33,7 @@ from tests.controller.clouds import (
     status,
 )
 
-OPTIONS = Options(None, "ScheduleKeyDeletion", timedelta(minutes=5), False, False, ("*",))
+OPTIONS = Options(None, "ScheduleKeyDeletion", timedelta(minutes=5), False, False, False, ("*",))
 PROVIDER = kubernetes("AWSProvider", "main", {"region": REGION})
 KNOWN = {"keyId": "k", "keyArn": key_arn("k"), "accountId": ACCOUNT, "region": REGION, "creationDate": "2026-01-01T12:00:00Z"}
 

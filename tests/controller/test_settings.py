@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "allow_custom_endpoints": False,
     "ambient_credentials_namespaces": ("*",),
     "allow_policy_lockout_bypass": False,
+    "refuse_open_policies": False,
     "log_level": "info",
     "log_format": "json",
     "pod_name": "operator-7d9f",

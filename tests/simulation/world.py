@@ -61,6 +61,7 @@ _DEFAULTS: dict[str, Any] = {
     "allow_custom_endpoints": False,
     "ambient_credentials_namespaces": ("*",),
     "allow_policy_lockout_bypass": False,
+    "refuse_open_policies": False,
     "log_level": "debug",
     "log_format": "json",
 }
