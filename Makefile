@@ -14,7 +14,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench crds lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench crds dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -68,6 +68,9 @@ bench: setup ## measure
 crds: setup ## write manifests/crds from the models
 	@$(BIN)/python -c 'import pathlib, reconcilers.crds as crds; \
 	  [pathlib.Path("manifests/crds", name).write_text(text) for name, text in crds.files().items()]'
+
+dashboards: setup ## write manifests/dashboards from tests/monitoring/dashboards.py
+	@$(BIN)/python -c 'from tests.monitoring import dashboards; dashboards.write()'
 
 # --no-header and our own first line: the files say nothing about the machine or the index that made them.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

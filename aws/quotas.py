@@ -40,6 +40,7 @@ PER_SECOND: Final[dict[str, float]] = {
     "UpdateAlias": 5,
     "UpdateKeyDescription": 5,
 }
+KMS_OPERATIONS: Final = tuple(operation for operation in PER_SECOND if operation != "GetResources")
 # A rate halved once is whole again after this time, and the floor after twice of it: AWS's own buckets refill within seconds.
 RECOVERY_SECONDS = 30.0
 # Below this share of its rate a bucket would hardly notice that the storm is over.

@@ -21,6 +21,7 @@ import structlog
 from aws.channels import CALL_SECONDS, Terms
 from aws.clients import Clients
 from aws.errors import AWSError, FencedError, InvalidAccessError
+from aws.quotas import KMS_OPERATIONS
 from aws.wires import AwsWires, OpenWire
 from controller import metrics
 from controller.access import AccessError
@@ -215,6 +216,7 @@ class Program:
 
     async def _listen(self, stack: contextlib.AsyncExitStack, found: Sequence[Kind], watching: list[Informer]) -> None:
         metrics.start_at_zero(kind.label for kind in found)
+        metrics.start_calls_at_zero("kms", KMS_OPERATIONS)
         live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(watching)}
         ready = {"caches": lambda: None if synced(found) else "the caches are not filled yet"}
         for listener in (

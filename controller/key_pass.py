@@ -29,7 +29,7 @@ from controller.events import EventRecorder
 from controller.key_holders import holder
 from controller.key_memory import KeyMemory
 from controller.key_objects import KMSKEYS, key_object, regarding
-from controller.kube import Kube, NotFound
+from controller.kube import Kube, KubeError, NotFound
 from controller.objects import KubeObject, decode_object
 from controller.own_writes import OwnWrites
 from controller.patches import add_finalizer, remove_finalizer, status_patch
@@ -228,11 +228,17 @@ class KeyPass:
         memory.echoes[self.key.uid] = written(self._echo, self._looked, self._seen, self._now)
 
     async def _release(self) -> None:
+        """Forgets the key first: the watch may tell that the object is gone before the answer to the patch does."""
+        memory, uid, key_id = self._means.memory, self.key.uid, self.key.status.key_id
+        memory.released(uid)
         try:
             await self._patch(None, remove_finalizer(self._obj, KMSKEY_FINALIZER))
         except NotFound:
             log.debug("already_released")
-        self._means.memory.released(self.key.uid)
+        except KubeError:
+            if key_id is not None:
+                memory.stored(uid, key_id)
+            raise
 
     async def _after(self, failure: Failure) -> timedelta | None:
         """Report a failed call; when to look again, None where the queue's backoff is the right wait."""

@@ -131,6 +131,12 @@ _PER_QUEUE = (
 )
 
 
+def start_calls_at_zero(service: str, operations: Iterable[str]) -> None:
+    """Creates the series of these operations' successes: an alert on their increase would miss the first one."""
+    for operation in operations:
+        AWS_REQUEST.labels(service=service, operation=operation, code="200")
+
+
 def start_at_zero(controllers: Iterable[str]) -> None:
     """Creates the series of these controllers, and of their queues, which bear the same names.
 
