@@ -35,7 +35,7 @@ from reconcilers.news import news
 from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 from reconcilers.reasons import Reason
 from reconcilers.resolution import ProviderEntry, not_served, resolve, serves_by_labels, serves_by_name
-from reconcilers.states import Account, Problem, Unobservable
+from reconcilers.states import Account, Problem, ProviderDefaults, Unobservable
 
 log = structlog.get_logger()
 
@@ -113,25 +113,40 @@ class AWSProviders:
         return plan.look_again
 
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
-        """The account of a key's provider. Raises AWSError (only what passes by itself) and KubeError."""
+        """find and connect. Raises AWSError (only what passes by itself) and KubeError."""
+        return await self.connect(await self.find(namespace, ref))
+
+    async def find(self, namespace: str, ref: ProviderRef | None) -> KubeObject | Problem:
+        """A key's provider, if there is one that serves its namespace. Raises KubeError."""
         found = self.resolve(namespace, ref)
         if isinstance(found, Problem):
-            return Unobservable(found.reason, found.message)
+            return found
         obj = self._own.get(found)
         refusal = await self._refusal(found, obj, namespace)
         if refusal is not None:
-            return Unobservable(refusal.reason, refusal.message)
+            return refusal
         if obj is None:
             message = f"There is no AWSProvider {found}, the operator's default: create it, or set spec.providerRef."
-            return Unobservable(Reason.PROVIDER_NOT_FOUND, message)
-        connection = await self._access.connect(obj)
+            return Problem(Reason.PROVIDER_NOT_FOUND, message)
+        return obj
+
+    def defaults(self, found: KubeObject | Problem) -> ProviderDefaults | None:
+        """What a provider that was found says for its keys; None where none is known, or its spec cannot be read."""
+        spec = None if isinstance(found, Problem) else self._access.spec(found)
+        return ProviderDefaults(spec.default_deletion_policy, spec.resync_interval) if isinstance(spec, AWSProviderSpec) else None
+
+    async def connect(self, found: KubeObject | Problem) -> Reached | Unobservable:
+        """The account of a provider that was found. Raises AWSError (only what passes by itself) and KubeError."""
+        if isinstance(found, Problem):
+            return Unobservable(found.reason, found.message)
+        connection = await self._access.connect(found)
         if isinstance(connection, Unobservable):
-            self.queue.add(found, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
+            self.queue.add(found.ref, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
             message = f"AWSProvider {found.name} is not ready: {connection.message}"
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
-        spec = self._access.spec(obj)
+        spec = self._access.spec(found)
         assert isinstance(spec, AWSProviderSpec)  # what cannot be read does not connect
-        return Reached(found, Account(connection.account_id, connection.region, spec.default_tags or {}, connection.caller_arn), connection)
+        return Reached(found.ref, Account(connection.account_id, connection.region, spec.default_tags or {}, connection.caller_arn), connection)
 
     def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
         """The provider of a key, as far as names decide."""

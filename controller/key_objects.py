@@ -19,7 +19,7 @@ from reconcilers.names import (
     VERSION,
 )
 from reconcilers.reasons import Reason
-from reconcilers.states import KeyObject, Problem
+from reconcilers.states import KeyObject, Problem, ProviderDefaults
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
 
@@ -55,7 +55,7 @@ def named_provider(obj: KubeObject) -> Ref | None:
     return Ref(named.namespace or obj.namespace, named.name) if named else None
 
 
-def key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:
+def key_object(obj: KubeObject, spec: KMSKeySpec, defaults: ProviderDefaults | None) -> KeyObject:
     """The object with its spec as it was read, and its status as far as that can be read."""
     return KeyObject(
         namespace=obj.namespace,
@@ -70,6 +70,7 @@ def key_object(obj: KubeObject, spec: KMSKeySpec) -> KeyObject:
         reconcile_requested_at=obj.annotations.get(RECONCILE_ANNOTATION),
         recreate=obj.annotations.get(RECREATE_ANNOTATION),
         key_id_hint=obj.annotations.get(KEY_ID_ANNOTATION),
+        defaults=defaults,
     )
 
 

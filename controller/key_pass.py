@@ -51,7 +51,7 @@ from reconcilers.ownership import owner
 from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
 from reconcilers.reports import remembered
-from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Offered, Operator, Seen, Unobservable
+from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Offered, Operator, Problem, Seen, Unobservable
 from reconcilers.wanted import asked, deletion_policy
 
 # Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.
@@ -76,10 +76,11 @@ class Means:
 class KeyPass:
     """One object in one pass: as it is now (our own writes included), where it lives, and what was seen of its key."""
 
-    def __init__(self, means: Means, obj: KubeObject, key: KeyObject, now: datetime) -> None:
+    def __init__(self, means: Means, obj: KubeObject, key: KeyObject, provider: KubeObject | Problem, now: datetime) -> None:
         self._means = means
         self._obj = obj
         self.key = key
+        self._provider = provider
         self._now = now
         self._reached: Reached | None = None
         self._account: Account | Unobservable
@@ -153,7 +154,7 @@ class KeyPass:
             self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), body))
 
     async def _reach(self) -> None:
-        reached = await self._means.providers.reach(self.key.namespace, self.key.spec.provider_ref)
+        reached = await self._means.providers.connect(self._provider)
         if isinstance(reached, Unobservable):
             self._account = reached
         else:
@@ -283,7 +284,7 @@ class KeyPass:
     def _took(self, answer: bytes) -> None:
         """The object as the server has it after our write."""
         self._obj = decode_object(answer)
-        self.key = key_object(self._obj, self.key.spec)
+        self.key = key_object(self._obj, self.key.spec, self.key.defaults)
         self._means.own.put(self._obj)
 
     def _tell(self, action: Action, plan: Plan) -> None:

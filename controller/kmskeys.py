@@ -78,11 +78,13 @@ class KMSKeys:
         if obj is None:
             return None
         spec, now = read_spec(obj), self._now()
-        key = key_object(obj, KMSKeySpec() if isinstance(spec, Problem) else spec)
-        one = KeyPass(self._means, obj, key, now)
         if isinstance(spec, Problem):
-            await one.report(report(key, self._operator, blocked(spec), now))
+            key = key_object(obj, KMSKeySpec(), None)
+            await KeyPass(self._means, obj, key, spec, now).report(report(key, self._operator, blocked(spec), now))
             return None
+        provider = await self._means.providers.find(obj.namespace, spec.provider_ref)
+        key = key_object(obj, spec, self._means.providers.defaults(provider))
+        one = KeyPass(self._means, obj, key, provider, now)
         look_again = await one.run()
         if KMSKEY_FINALIZER not in one.key.finalizers and one.key.deleting:
             return None
@@ -103,7 +105,7 @@ class KMSKeys:
                 self.queue.add(obj.ref, Priority.RESYNC)
 
     def _resync(self, key: KeyObject) -> timedelta:
-        own = key.spec.resync_interval
+        own = key.spec.resync_interval or (key.defaults and key.defaults.resync_interval)
         return jittered(durations.parse(own) if own else self._resync_interval)
 
 

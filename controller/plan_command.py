@@ -152,7 +152,8 @@ class Planner:
         return Outcome(AWSPROVIDERS.kind, ref, Verdict.UNCHANGED, reason=Reason.AUTHENTICATION_SUCCEEDED, message=message)
 
     async def _key(self, obj: KubeObject, operator: Operator, sight: Sight) -> Outcome:
-        key, now = key_object(obj, KMSKeySpec.model_validate_json(obj.spec)), datetime.now(UTC)
+        spec, now = KMSKeySpec.model_validate_json(obj.spec), datetime.now(UTC)
+        key = key_object(obj, spec, await self._providers.defaults(obj.namespace, spec.provider_ref))
         account, seen = await self._look(key, operator, sight, now)
         return _outcome(key, forecast(key, account, seen, operator, now), account)
 

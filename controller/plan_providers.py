@@ -21,7 +21,7 @@ from controller.provider_access import ProviderRules
 from controller.read_only import Clouds
 from reconcilers.key_spec import ProviderRef
 from reconcilers.reasons import Reason
-from reconcilers.states import KeyObject, Problem, Unobservable
+from reconcilers.states import KeyObject, Problem, ProviderDefaults, Unobservable
 
 # What an object, or a cluster, that is not there yet has for a UID; no key can carry it.
 NO_UID = "(none yet)"
@@ -52,6 +52,10 @@ class PlanProviders:
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
         """Where the provider of a key leads. Raises AWSError and KubeError."""
         return await self._providers.reach(namespace, ref)
+
+    async def defaults(self, namespace: str, ref: ProviderRef | None) -> ProviderDefaults | None:
+        """What the provider of a key says for it. Raises KubeError."""
+        return self._providers.defaults(await self._providers.find(namespace, ref))
 
     def stand_in(self, key: KeyObject) -> None:
         """Makes up the key's provider where only a cluster could know it."""

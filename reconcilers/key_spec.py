@@ -191,7 +191,7 @@ class KMSKeySpec(Model):
             strict=False,
             description="What happens to the key when this object is deleted. ScheduleKeyDeletion, Delete (the same): KMS deletes it after "
             "the window. Retain: nothing. DisableKey: it is disabled and kept. ForceDelete: as Delete, with KMS's shortest window of 7 days. "
-            "Unset: the operator's --default-deletion-policy.",
+            "Unset: the provider's defaultDeletionPolicy, then the operator's --default-deletion-policy.",
         ),
     ] = None
     deletion_protection: Annotated[
@@ -232,7 +232,7 @@ class KMSKeySpec(Model):
     ] = None
     resync_interval: Annotated[
         Interval | None,
-        Field(description="How often the key is looked at when nothing happens. Unset: the operator's --resync-interval."),
+        Field(description="How often the key is looked at when nothing happens. Unset: the provider's, then the operator's."),
     ] = None
     suspend: Annotated[bool | None, Field(description="true: the operator leaves object and key alone. Unset: false.")] = None
     pending_window_in_days: Annotated[

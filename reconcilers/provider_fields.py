@@ -8,6 +8,8 @@ from reconcilers.fields import (
     MAX_TAGS,
     OWN_TAGS,
     Conditions,
+    DeletionPolicy,
+    Interval,
     Model,
     NamespaceName,
     ObjectName,
@@ -134,6 +136,17 @@ class AWSProviderSpec(Model):
     account_id: Annotated[
         Annotated[str, text(r"^[0-9]{12}$", "write the account's 12 digits, in quotes", max_length=12)] | None,
         Field(alias="accountID", description="Nothing is written unless the credentials belong to this account."),
+    ] = None
+    default_deletion_policy: Annotated[
+        DeletionPolicy | None,
+        Field(
+            strict=False,
+            description="For the keys of this provider that have no deletionPolicy. Unset: the operator's --default-deletion-policy.",
+        ),
+    ] = None
+    resync_interval: Annotated[
+        Interval | None,
+        Field(description="For the keys of this provider that have no resyncInterval. Unset: the operator's --resync-interval."),
     ] = None
     allowed_namespaces: Annotated[
         AllowedNamespaces | None, Field(description="Other namespaces whose keys may name this provider. Unset: none.")

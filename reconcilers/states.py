@@ -163,8 +163,16 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderDefaults:
+    """What a provider says for those of its keys that do not say it themselves."""
+
+    deletion_policy: DeletionPolicy | None = None
+    resync_interval: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyObject:
-    """A KMSKey as the API server holds it, decoded."""
+    """A KMSKey as the API server holds it, decoded. defaults: its provider's; None where no provider is known that serves it."""
 
     namespace: str
     name: str
@@ -178,6 +186,7 @@ class KeyObject:
     reconcile_requested_at: str | None = None  # by annotation
     recreate: str | None = None  # by annotation: the id of the lost key that may be replaced
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost
+    defaults: ProviderDefaults | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,14 @@ def asked(key: KeyObject) -> Asked:
 
 
 def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:
-    """The object's, else the operator's. A key that is only observed is left as it is."""
+    """The object's, else its provider's, else the operator's. A key that is only observed is left as it is.
+
+    While no provider is known, what the status showed last holds: a key is not deleted because a default that said Retain has disappeared.
+    """
     if key.spec.observes:
         return DeletionPolicy.RETAIN
-    return key.spec.deletion_policy or operator.default_deletion_policy
+    default = key.status.effective_deletion_policy if key.defaults is None else key.defaults.deletion_policy
+    return key.spec.deletion_policy or default or operator.default_deletion_policy
 
 
 def window_in_days(key: KeyObject, policy: DeletionPolicy) -> int:

@@ -8,19 +8,20 @@ from controller.objects import decode_object
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import GROUP, KMSKEY_FINALIZER
-from reconcilers.states import KeyObject
+from reconcilers.states import KeyObject, ProviderDefaults
 from tests.controller.clouds import kubernetes
 
 SPEC = KMSKeySpec(description="x")
 
 
 def read(**metadata: Any) -> KeyObject:
-    return key_object(decode_object(json.dumps(kubernetes("KMSKey", "orders", {}, **metadata)).encode()), SPEC)
+    return key_object(decode_object(json.dumps(kubernetes("KMSKey", "orders", {}, **metadata)).encode()), SPEC, ProviderDefaults())
 
 
 def test_an_object_is_read_as_it_is() -> None:
     key = read(finalizers=[KMSKEY_FINALIZER], status={"keyId": "k"})
-    assert key == KeyObject("shop", "orders", "uid of orders", 1, False, (KMSKEY_FINALIZER,), SPEC, KMSKeyStatus(key_id="k"))
+    status = KMSKeyStatus(key_id="k")
+    assert key == KeyObject("shop", "orders", "uid of orders", 1, False, (KMSKEY_FINALIZER,), SPEC, status, defaults=ProviderDefaults())
 
 
 def test_an_object_that_is_deleted_says_so() -> None:

@@ -12,7 +12,7 @@ from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RecordedGrant
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from reconcilers.reasons import Reason
-from reconcilers.states import Account, Grant, KeyObject, ObservedKey, Operator, Rotation, Unobservable
+from reconcilers.states import Account, Grant, KeyObject, ObservedKey, Operator, ProviderDefaults, Rotation, Unobservable
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -25,6 +25,7 @@ OTHER_KEY_ID = "9876fedc-98fe-76dc-54ba-fedcba987654"
 OWNER_TAGS = {CLUSTER_TAG: CLUSTER, OWNER_TAG: "shop/orders", UID_TAG: UID}
 DENIED = Unobservable(Reason.ACCESS_DENIED, "Allow kms:Something to the provider's identity.")
 NO_ROTATION = Rotation(False)
+NO_DEFAULTS = ProviderDefaults()
 
 STATES = (
     "Creating",
@@ -50,8 +51,9 @@ def key(
     deleting: bool = False,
     finalizers: tuple[str, ...] = (KMSKEY_FINALIZER,),
     generation: int = 1,
+    defaults: ProviderDefaults | None = NO_DEFAULTS,
 ) -> KeyObject:
-    """The object shop/orders, with our finalizer."""
+    """The object shop/orders, with our finalizer, of a provider without defaults."""
     return KeyObject(
         namespace="shop",
         name="orders",
@@ -61,6 +63,7 @@ def key(
         finalizers=finalizers,
         spec=spec or KMSKeySpec(),
         status=status or KMSKeyStatus(),
+        defaults=defaults,
     )
 
 

@@ -8,7 +8,7 @@ from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.ownership import owned, owner_tags
-from reconcilers.states import Asked, ObservedKey, Wanted
+from reconcilers.states import Asked, ObservedKey, ProviderDefaults, Wanted
 from reconcilers.wanted import asked, deletion_policy, wanted_key, window_in_days
 from tests.reconcilers.builders import CLUSTER, DENIED, OWNER_TAGS, UID, account, foreign, key, observed, operator, remembered
 
@@ -122,6 +122,28 @@ def test_nothing_is_read_that_the_object_neither_manages_nor_ever_did(spec: KMSK
 @pytest.mark.parametrize("default", DeletionPolicy)
 def test_the_object_s_deletion_policy_wins(own: DeletionPolicy | None, default: DeletionPolicy) -> None:
     assert deletion_policy(key(KMSKeySpec(deletion_policy=own)), operator(default)) is (own or default)
+
+
+POLICIES = (None, DeletionPolicy.RETAIN, DeletionPolicy.FORCE_DELETE)
+
+
+@pytest.mark.parametrize("own", POLICIES)
+@pytest.mark.parametrize("provider", POLICIES)
+@pytest.mark.parametrize("shown", POLICIES)
+def test_then_the_providers_wins_whatever_the_status_shows(
+    own: DeletionPolicy | None, provider: DeletionPolicy | None, shown: DeletionPolicy | None
+) -> None:
+    one = key(
+        KMSKeySpec(deletion_policy=own), KMSKeyStatus(effective_deletion_policy=shown), defaults=ProviderDefaults(deletion_policy=provider)
+    )
+    assert deletion_policy(one, operator(DeletionPolicy.DELETE)) is (own or provider or DeletionPolicy.DELETE)
+
+
+@pytest.mark.parametrize("own", POLICIES)
+@pytest.mark.parametrize("shown", POLICIES)
+def test_of_a_provider_that_is_gone_the_last_word_holds(own: DeletionPolicy | None, shown: DeletionPolicy | None) -> None:
+    one = key(KMSKeySpec(deletion_policy=own), KMSKeyStatus(effective_deletion_policy=shown), defaults=None)
+    assert deletion_policy(one, operator(DeletionPolicy.DELETE)) is (own or shown or DeletionPolicy.DELETE)
 
 
 @pytest.mark.parametrize(
