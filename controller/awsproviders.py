@@ -4,7 +4,10 @@ Rules:
 1. A provider's status is written when it changes; its keys are woken then, so that what a provider held up goes on at once.
 2. A key is led only to a provider that serves its namespace (reconcilers/resolution.py). For one that is refused, no Secret is read and AWS
    is not called.
-3. How a provider becomes a connection stands in provider_access.py.
+3. Before a key's object gets its finalizer, the provider has got its own. A provider that is being deleted leads nobody to a new key, and
+   goes when no key needs it.
+4. Its users are counted USERS_SECONDS after a change, so that a thousand new keys are not a thousand writes.
+5. How a provider becomes a connection stands in provider_access.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,26 +22,29 @@ from aws.errors import AWSError
 from controller.condition_counts import count_conditions
 from controller.decoding import plain, read_status
 from controller.events import EventRecorder, Regarding
-from controller.kube import Forbidden, Kube, NotFound
+from controller.kube import Conflict, Forbidden, Kube, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Ref, Resource, decode_object
 from controller.own_writes import OwnWrites
-from controller.patches import status_patch
+from controller.patches import Operation, add_finalizer, remove_finalizer, status_patch
 from controller.provider_access import ProviderAccess, ProviderRules, authentication_failed
+from controller.provider_users import Group, ProviderUsers
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
-from reconcilers.awsprovider import LOOK_AGAIN, Identity, plan_awsprovider
+from reconcilers.awsprovider import LOOK_AGAIN, Identity, ProviderPlan, Users, plan_awsprovider, plan_leaving, shall_be_held
 from reconcilers.failures import explain
 from reconcilers.key_spec import ProviderRef
-from reconcilers.names import API_VERSION, GROUP, IS_DEFAULT_ANNOTATION, VERSION
+from reconcilers.names import API_VERSION, AWSPROVIDER_FINALIZER, GROUP, IS_DEFAULT_ANNOTATION, VERSION
 from reconcilers.news import news
-from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
+from reconcilers.provider_fields import AllowedNamespaces, AWSProviderSpec, AWSProviderStatus
 from reconcilers.reasons import Reason
 from reconcilers.resolution import ProviderEntry, not_served, resolve, serves_by_labels, serves_by_name
 from reconcilers.states import Account, Problem, ProviderDefaults, Unobservable
 
 log = structlog.get_logger()
 
+USERS_SECONDS = 5.0
+PROTECT_TRIES = 3
 AWSPROVIDERS = Resource(GROUP, VERSION, "awsproviders", "AWSProvider")
 
 
@@ -67,6 +73,7 @@ class AWSProviders:
         self._own = OwnWrites(self.store)
         self._access = ProviderAccess(kube, clients, rules)
         self._labels = NamespaceLabels(kube)
+        self._users = ProviderUsers()
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -82,11 +89,28 @@ class AWSProviders:
             for wake in self.wakers:
                 wake(is_now.ref)
 
+    def key_changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
+        """What the informer of the keys tells."""
+        for group in self._users.changed(old, new):
+            provider = self.resolve(group.namespace, _as_reference(group.named))
+            obj = None if isinstance(provider, Problem) else self.store.get(provider)
+            if obj is None:
+                continue
+            if obj.deletion_timestamp is not None and not self._count(obj).keys:
+                self.queue.add(obj.ref, Priority.USER)
+            else:
+                self.queue.add_after(obj.ref, USERS_SECONDS)
+
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass over one provider: try its credentials, report; when to try again. Raises KubeError."""
         obj = self._own.get(ref)
-        if obj is None or obj.deletion_timestamp is not None:
+        if obj is None:
             return None
+        obj = await self._hold(obj, self._count(obj))
+        if obj is None:
+            return None
+        if obj.deletion_timestamp is not None:
+            return await self._report_leaving(obj)
         try:
             identity = await self._authenticate(obj)
         except AWSError as error:
@@ -102,15 +126,33 @@ class AWSProviders:
 
     async def _report(self, obj: KubeObject, identity: Identity | Unobservable) -> timedelta:
         before = read_status(obj, AWSProviderStatus)
-        plan = plan_awsprovider(obj.generation, before, identity, self._now())
+        return await self._write(obj, before, plan_awsprovider(obj.generation, before, identity, self._count(obj), self._now()))
+
+    async def _report_leaving(self, obj: KubeObject) -> timedelta:
+        before = read_status(obj, AWSProviderStatus)
+        return await self._write(obj, before, plan_leaving(obj.generation, before, self._count(obj), self._now()))
+
+    async def _write(self, obj: KubeObject, before: AWSProviderStatus, plan: ProviderPlan) -> timedelta:
         operations = status_patch(obj, plain(before), plain(plan.status))
         if operations:
-            self._own.put(decode_object(await self._kube.json_patch(AWSPROVIDERS.path(*obj.ref, "status"), operations)))
+            await self._patch(obj, operations, "status")
         told = news(before.conditions, plan.status.conditions)
         if told is not None:
             regarding = Regarding(API_VERSION, "AWSProvider", obj.namespace, obj.name, obj.uid)
             self._events.record(regarding, told.type, told.reason, "Authenticate", told.message)
         return plan.look_again
+
+    async def protect(self, found: KubeObject) -> None:
+        """Makes sure that a provider is not deleted before the keys that come to it now. Raises KubeError, also if that is too late."""
+        for _ in range(PROTECT_TRIES):
+            obj = self._own.get(found.ref) or found
+            if AWSPROVIDER_FINALIZER in obj.finalizers:
+                return
+            try:
+                await self._patch(obj, add_finalizer(obj, AWSPROVIDER_FINALIZER))
+            except Conflict:  # most likely another key, or the provider's own pass
+                self._own.put(decode_object(await self._kube.get(AWSPROVIDERS.path(*obj.ref))))
+        raise Conflict(409, "Conflict", f"AWSProvider {found.ref} keeps changing")
 
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
         """find and connect. Raises AWSError (only what passes by itself) and KubeError."""
@@ -135,10 +177,13 @@ class AWSProviders:
         spec = None if isinstance(found, Problem) else self._access.spec(found)
         return ProviderDefaults(spec.default_deletion_policy, spec.resync_interval) if isinstance(spec, AWSProviderSpec) else None
 
-    async def connect(self, found: KubeObject | Problem) -> Reached | Unobservable:
+    async def connect(self, found: KubeObject | Problem, *, for_new_key: bool = False) -> Reached | Unobservable:
         """The account of a provider that was found. Raises AWSError (only what passes by itself) and KubeError."""
         if isinstance(found, Problem):
             return Unobservable(found.reason, found.message)
+        if for_new_key and found.deletion_timestamp is not None:
+            message = f"AWSProvider {found.name} is being deleted, and makes no new keys: name another in spec.providerRef."
+            return Unobservable(Reason.PROVIDER_NOT_READY, message)
         connection = await self._access.connect(found)
         if isinstance(connection, Unobservable):
             self.queue.add(found.ref, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
@@ -150,7 +195,7 @@ class AWSProviders:
 
     def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
         """The provider of a key, as far as names decide."""
-        found = resolve(ref, namespace, self._entries(), self._rules.default)
+        found = resolve(ref, namespace, self._entries(namespace), self._rules.default)
         return found if isinstance(found, Problem) else Ref(*found)
 
     def is_everybodys(self, provider: Ref) -> bool:
@@ -162,16 +207,48 @@ class AWSProviders:
         self._access.distrust(provider)
         self.queue.add(provider, Priority.USER)
 
-    def _entries(self) -> Iterator[ProviderEntry]:
-        for obj in self.store:
+    def _entries(self, namespace: str) -> Iterator[ProviderEntry]:
+        for obj in self.store.of(namespace):
             yield ProviderEntry(obj.namespace, obj.name, obj.annotations.get(IS_DEFAULT_ANNOTATION) == "true")
+
+    async def _hold(self, obj: KubeObject, users: Users) -> KubeObject | None:
+        """The provider with its finalizer as it shall be; None once it may go. Raises KubeError."""
+        deleting, is_held = obj.deletion_timestamp is not None, AWSPROVIDER_FINALIZER in obj.finalizers
+        shall_be = shall_be_held(users, deleting=deleting)
+        if shall_be and not is_held and not deleting:
+            return await self._patch(obj, add_finalizer(obj, AWSPROVIDER_FINALIZER))
+        if is_held and not shall_be:
+            obj = await self._patch(obj, remove_finalizer(obj, AWSPROVIDER_FINALIZER))
+        return None if deleting and not shall_be else obj
+
+    async def _patch(self, obj: KubeObject, operations: list[Operation], subresource: str | None = None) -> KubeObject:
+        written = decode_object(await self._kube.json_patch(AWSPROVIDERS.path(*obj.ref, subresource), operations))
+        self._own.put(written)
+        return written
+
+    def _count(self, obj: KubeObject) -> Users:
+        return self._users.of(obj.ref, lambda group: self._comes(group, obj), everybodys=self.is_everybodys(obj.ref))
+
+    def _comes(self, group: Group, obj: KubeObject) -> bool:
+        """Whether keys of this group are led to this provider; where only labels tell that nobody has read yet, they may be."""
+        if self.resolve(group.namespace, _as_reference(group.named)) != obj.ref:
+            return False
+        if group.namespace == obj.namespace or self.is_everybodys(obj.ref):
+            return True
+        serves, labels = serves_by_name(self._allowed(obj), group.namespace), self._labels.known(group.namespace)
+        if serves is None:
+            serves = labels is None or serves_by_labels(self._allowed(obj), labels)
+        return serves
+
+    def _allowed(self, obj: KubeObject) -> AllowedNamespaces | None:
+        spec = self._access.spec(obj)
+        return spec.allowed_namespaces if isinstance(spec, AWSProviderSpec) else None
 
     async def _refusal(self, provider: Ref, obj: KubeObject | None, namespace: str) -> Problem | None:
         """Why keys of this namespace may not use it. Raises KubeError."""
         if provider.namespace == namespace or self.is_everybodys(provider):
             return None
-        spec = self._access.spec(obj) if obj else None
-        allowed = spec.allowed_namespaces if isinstance(spec, AWSProviderSpec) else None
+        allowed = self._allowed(obj) if obj else None
         serves = serves_by_name(allowed, namespace)
         if serves is None:
             try:
@@ -191,6 +268,10 @@ class AWSProviders:
         except AWSError as error:
             return authentication_failed(error)
         return Identity(connection.account_id, connection.caller_arn)
+
+
+def _as_reference(named: Ref | None) -> ProviderRef | None:
+    return ProviderRef.model_construct(name=named.name, namespace=named.namespace) if named else None
 
 
 class _Ready(msgspec.Struct, gc=False):

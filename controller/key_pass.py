@@ -154,7 +154,7 @@ class KeyPass:
             self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), body))
 
     async def _reach(self) -> None:
-        reached = await self._means.providers.connect(self._provider)
+        reached = await self._means.providers.connect(self._provider, for_new_key=KMSKEY_FINALIZER not in self.key.finalizers)
         if isinstance(reached, Unobservable):
             self._account = reached
         else:
@@ -188,6 +188,8 @@ class KeyPass:
         log.info("action", action=type(action).__name__, told=action.told, key=self.key.status.key_id)
         match action:
             case AddFinalizer():
+                assert isinstance(self._provider, KubeObject)  # no plan has an action without an account
+                await self._means.providers.protect(self._provider)
                 await self._patch(None, add_finalizer(self._obj, KMSKEY_FINALIZER))
                 return
             case RemoveFinalizer():

@@ -57,6 +57,7 @@ class KMSKeys:
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
         count_conditions("KMSKey", old, new)
+        self._means.providers.key_changed(old, new)
         for follower in self.followers:
             follower(old, new)
         if new is None:

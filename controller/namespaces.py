@@ -30,6 +30,10 @@ class NamespaceLabels:
         self._kube = kube
         self._known: dict[str, tuple[float, Mapping[str, str]]] = {}
 
+    def known(self, namespace: str) -> Mapping[str, str] | None:
+        """Its labels as they were read last; None if they never were."""
+        return self._known.get(namespace, (0.0, None))[1]
+
     async def of(self, namespace: str) -> Mapping[str, str]:
         """Its labels, at most a minute old. Raises KubeError."""
         now = asyncio.get_running_loop().time()

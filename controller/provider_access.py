@@ -6,7 +6,9 @@ Rules:
 3. The pod's own identity, roles that it assumes included, goes to the namespaces that the operator's user names, and never to an endpoint
    that a namespace chooses.
 4. A failure that passes by itself (STS down) is raised, for the work queue to retry; one that somebody has to mend is returned.
-5. A spec is parsed once for as long as it is the same.
+5. Of a provider that is being deleted the credentials serve on that were read last: its Secret may be deleted with it, as with a whole
+   namespace, before the keys are.
+6. A spec is parsed once for as long as it is the same.
 """
 
 import asyncio
@@ -95,7 +97,7 @@ class ProviderAccess:
         return _pinned(spec, connection)
 
     def doubt(self, ref: Ref) -> None:
-        """The next connection reads the Secret again."""
+        """The next connection reads the Secret again, and has nothing if it cannot."""
         self._credentials.pop(ref, None)
 
     def distrust(self, ref: Ref) -> None:
@@ -128,7 +130,13 @@ class ProviderAccess:
         known = self._credentials.get(obj.ref)
         if known and (known.uid, known.spec) == (obj.uid, obj.spec) and loop_time - known.read_at < CREDENTIALS_SECONDS:
             return known.static
-        static = await read_credentials(self._kube, obj.namespace, spec)
+        try:
+            static = await read_credentials(self._kube, obj.namespace, spec)
+        except CredentialsInvalidError:
+            if known and (known.uid, known.spec) == (obj.uid, obj.spec) and obj.deletion_timestamp is not None:
+                return known.static
+            self.doubt(obj.ref)
+            raise
         self._credentials[obj.ref] = _Known(obj.uid, obj.spec, loop_time, static)
         return static
 

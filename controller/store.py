@@ -28,6 +28,7 @@ class Store:
 
     def __init__(self) -> None:
         self._objects: dict[Ref, KubeObject] = {}
+        self._by_namespace: dict[str, list[KubeObject]] | None = None  # made when it is asked for, until the next change
         self._is_fed = False
         self._awaited: set[str | None] = set()
 
@@ -39,6 +40,14 @@ class Store:
     def get(self, ref: Ref) -> KubeObject | None:
         """The object of that name, if there is one."""
         return self._objects.get(ref)
+
+    def of(self, namespace: str) -> list[KubeObject]:
+        """The objects of one namespace, for stores that change seldom and are asked often."""
+        if self._by_namespace is None:
+            self._by_namespace = {}
+            for obj in self:
+                self._by_namespace.setdefault(obj.namespace, []).append(obj)
+        return self._by_namespace.get(namespace, [])
 
     def __iter__(self) -> Iterator[KubeObject]:
         return iter(self._objects.values())
@@ -59,6 +68,7 @@ class Store:
         changed = [change for ref, new in listed.items() for change in differences(before.get(ref), new)]
         elsewhere = {} if namespace is None else {ref: known for ref, known in self._objects.items() if ref not in before}
         self._objects = elsewhere | listed
+        self._by_namespace = None
         self._awaited.discard(namespace)
         return gone + changed
 
@@ -66,6 +76,7 @@ class Store:
         """Remember an object. Returns what differs."""
         old = self._objects.get(new.ref)
         self._objects[new.ref] = new
+        self._by_namespace = None
         return differences(old, new)
 
     def remove(self, gone: KubeObject) -> list[Change]:
@@ -74,6 +85,7 @@ class Store:
         if old is None or old.uid != gone.uid:
             return []
         del self._objects[gone.ref]
+        self._by_namespace = None
         return [Change(gone.ref, old, None)]
 
 

@@ -1,4 +1,11 @@
-"""plan_awsprovider: what an AWSProvider's status says, from what STS said."""
+"""plan_awsprovider: what an AWSProvider's status says, from what STS said and from who uses it; and whether it may go.
+
+Rules:
+1. The finalizer is on a provider while there are KMSKeys that come to it, whether or not they have a key yet: so that a key that is just
+   being made cannot lose it.
+2. A provider that is being deleted waits only for those that have, or may have, a key in AWS: without it their keys could not be deleted.
+   The others get no key from it any more.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +27,14 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Users:
+    """How many KMSKeys come to a provider, and how many of them have our finalizer, and so have, or may have, a key."""
+
+    objects: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderPlan:
     """The status to report and when to look again."""
 
@@ -28,21 +43,33 @@ class ProviderPlan:
 
 
 def plan_awsprovider(
-    generation: int, before: AWSProviderStatus, identity: Identity | Unobservable, now: datetime
+    generation: int, before: AWSProviderStatus, identity: Identity | Unobservable, users: Users, now: datetime
 ) -> ProviderPlan:
     """The status of a provider whose credentials were tried just now."""
     if isinstance(identity, Unobservable):
         finding = Finding(False, identity.reason, identity.message)
-        return ProviderPlan(_status(generation, before, finding, now, ready=False), LOOK_AGAIN)
+        return ProviderPlan(_status(generation, before, finding, now, ready=False, keys_in_use=users.keys), LOOK_AGAIN)
     message = f"AWS knows these credentials as {identity.arn}."
     finding = Finding(True, Reason.AUTHENTICATION_SUCCEEDED, message)
-    seen = {"ready": True, "account_id": identity.account_id, "caller_identity": identity.arn}
+    seen = {"ready": True, "account_id": identity.account_id, "caller_identity": identity.arn, "keys_in_use": users.keys}
     return ProviderPlan(_status(generation, before, finding, now, **seen), LOOK_AGAIN)
+
+
+def plan_leaving(generation: int, before: AWSProviderStatus, users: Users, now: datetime) -> ProviderPlan:
+    """The status of a provider that is being deleted and that keys still need."""
+    message = "It goes once no key needs it: delete the keys that use it (status.keysInUse tells how many), or let them use another."
+    finding = Finding(False, Reason.DELETING, message)
+    return ProviderPlan(_status(generation, before, finding, now, ready=False, keys_in_use=users.keys), LOOK_AGAIN)
+
+
+def shall_be_held(users: Users, *, deleting: bool) -> bool:
+    """Whether the finalizer belongs on the provider."""
+    return users.keys > 0 if deleting else users.objects > 0
 
 
 def _status(generation: int, before: AWSProviderStatus, finding: Finding, now: datetime, **seen: object) -> AWSProviderStatus:
     """lastAuthenticationTime moves only with another change: a status that changed by itself would be written for ever."""
-    troubled = Progress.WORKING if finding.reason == Reason.AWS_UNAVAILABLE else Progress.STALLED
+    troubled = Progress.WORKING if finding.reason in (Reason.AWS_UNAVAILABLE, Reason.DELETING) else Progress.STALLED
     verdict = Verdict(finding, None, Progress.SETTLED if finding.holds else troubled)
     new_conditions = conditions(verdict, before.conditions, generation, now)
     after = before.model_copy(update={"observed_generation": generation, "conditions": new_conditions, **seen})

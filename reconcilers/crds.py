@@ -56,6 +56,7 @@ _AWSPROVIDER_COLUMNS = [
     _AGE,
     _REASON,
     _column("Identity", ".status.callerIdentity", priority=1),
+    _column("Keys", ".status.keysInUse", "integer", priority=1),
 ]
 _TARGET_COLUMNS = [
     _column("Target", ".status.targetKeyId", description="Id of the key"),

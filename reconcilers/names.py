@@ -11,6 +11,8 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 # The older operator of the same group put the same finalizer on its objects, so its objects are released by ours.
 KMSKEY_FINALIZER: Final = f"kmskey.{GROUP}/finalizer"
+# While keys use a provider.
+AWSPROVIDER_FINALIZER: Final = f"awsprovider.{GROUP}/finalizer"
 
 KMSALIAS_FINALIZER: Final = f"kmsalias.{GROUP}/finalizer"
 KMSGRANT_FINALIZER: Final = f"kmsgrant.{GROUP}/finalizer"

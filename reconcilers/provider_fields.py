@@ -186,3 +186,6 @@ class AWSProviderStatus(Model):
     account_id: Annotated[str | None, Field(alias="accountID")] = None
     caller_identity: str | None = None
     last_authentication_time: Timestamp | None = None
+    keys_in_use: Annotated[
+        int | None, Field(ge=0, description="KMSKeys that have, or may have, a key through this provider; seconds late.")
+    ] = None

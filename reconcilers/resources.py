@@ -45,11 +45,29 @@ class KMSKey(Model):
     )
 
 
+_IN_USE = "has(oldSelf.status) && has(oldSelf.status.keysInUse) && oldSelf.status.keysInUse > 0"
+_SAME_PIN = "has(oldSelf.spec.accountID) && oldSelf.spec.accountID == self.spec.accountID"
+_PIN_OF_WHAT_WAS_SEEN = "has(oldSelf.status.accountID) && oldSelf.status.accountID == self.spec.accountID"
+
+
 class AWSProvider(Model):
     """An account and region of AWS, and the credentials for it."""
 
     spec: AWSProviderSpec
     status: AWSProviderStatus = AWSProviderStatus()
+
+    cel: ClassVar = (
+        cel(
+            f"!({_IN_USE}) || oldSelf.spec.region == self.spec.region",
+            "region cannot change while keys use this provider, because KMS keys cannot move: make another AWSProvider",
+            ".spec.region",
+        ),
+        cel(
+            f"!({_IN_USE}) || !has(self.spec.accountID) || ({_SAME_PIN}) || ({_PIN_OF_WHAT_WAS_SEEN})",
+            "accountID cannot name another account while keys use this provider, because KMS keys cannot move: make another AWSProvider",
+            ".spec.accountID",
+        ),
+    )
 
 
 class KMSAlias(Model):

@@ -29,7 +29,7 @@ class Access(NamedTuple):
 
 NEEDED = [
     *(Access(verb, OURS, kind) for kind in KINDS for verb in ("get", "list", "watch")),
-    *(Access("patch", OURS, kind) for kind in KINDS if kind != "awsproviders"),
+    *(Access("patch", OURS, kind) for kind in KINDS),
     *(Access("patch", OURS, f"{kind}/status") for kind in KINDS),
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
@@ -47,7 +47,6 @@ DENIED = [
     # Other leases lead other programs.
     *(Access(verb, "coordination.k8s.io", "leases", "another", NAMESPACE) for verb in ("get", "update", "patch", "delete")),
     *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("patch", "delete")),
-    Access("patch", OURS, "awsproviders"),
     Access("create", "coordination.k8s.io", "leases", namespace="kube-system"),
     Access("list", "coordination.k8s.io", "leases", namespace=NAMESPACE),
     # Nothing leads to more rights than these.

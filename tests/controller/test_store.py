@@ -86,3 +86,16 @@ def test_the_deletion_of_a_former_namesake_is_ignored() -> None:
     store.put(seen("a", 5, "new"))
     assert store.remove(seen("a", 4, "old")) == []
     assert len(store) == 1
+
+
+def test_the_objects_of_a_namespace_follow_every_change() -> None:
+    store = Store()
+    assert store.of("left") == []
+    store.put(seen("a", namespace="left"))
+    store.put(seen("b", namespace="right"))
+    assert store.of("left") == [seen("a", namespace="left")]
+    store.replace("left", [seen("a", 2, namespace="left"), seen("c", namespace="left")])
+    assert store.of("left") == [seen("a", 2, namespace="left"), seen("c", namespace="left")]
+    store.remove(seen("c", namespace="left"))
+    assert store.of("left") == [seen("a", 2, namespace="left")]
+    assert store.of("right") == [seen("b", namespace="right")]

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.awsprovider import Identity, plan_awsprovider
+from reconcilers.awsprovider import Identity, Users, plan_awsprovider, plan_leaving, shall_be_held
 from reconcilers.provider_fields import AWSProviderStatus
 from reconcilers.reasons import Reason
 from reconcilers.states import Unobservable
@@ -11,6 +11,7 @@ from tests.reconcilers.builders import ACCOUNT_ID, NOW
 LATER = NOW + timedelta(days=1)
 
 
+NOBODY = Users(0, 0)
 WHO = Identity(ACCOUNT_ID, "arn:aws:sts::123456789012:assumed-role/operator/infra-operator")
 REFUSED = Unobservable(Reason.CREDENTIALS_INVALID, "The Secret aws-credentials has no key AWS_ACCESS_KEY_ID.")
 
@@ -20,16 +21,16 @@ def told(status: AWSProviderStatus) -> dict[str, tuple[str, str]]:
 
 
 def test_credentials_that_work_make_a_provider_ready() -> None:
-    made = plan_awsprovider(3, AWSProviderStatus(), WHO, NOW)
+    made = plan_awsprovider(3, AWSProviderStatus(), WHO, Users(7, 5), NOW)
     assert made.look_again == timedelta(seconds=30)
     assert told(made.status) == {"Ready": ("True", Reason.AUTHENTICATION_SUCCEEDED)}
     assert (made.status.ready, made.status.account_id, made.status.caller_identity) == (True, ACCOUNT_ID, WHO.arn)
-    assert (made.status.observed_generation, made.status.last_authentication_time) == (3, NOW)
+    assert (made.status.observed_generation, made.status.last_authentication_time, made.status.keys_in_use) == (3, NOW, 5)
 
 
 def test_credentials_that_do_not_are_tried_again_within_a_minute() -> None:
-    before = plan_awsprovider(1, AWSProviderStatus(), WHO, NOW).status
-    made = plan_awsprovider(1, before, REFUSED, LATER)
+    before = plan_awsprovider(1, AWSProviderStatus(), WHO, NOBODY, NOW).status
+    made = plan_awsprovider(1, before, REFUSED, NOBODY, LATER)
     assert made.look_again == timedelta(seconds=30)
     assert told(made.status) == {
         "Ready": ("False", Reason.CREDENTIALS_INVALID),
@@ -41,12 +42,27 @@ def test_credentials_that_do_not_are_tried_again_within_a_minute() -> None:
 
 @pytest.mark.parametrize("identity", [WHO, REFUSED])
 def test_the_same_answer_again_writes_nothing(identity: Identity | Unobservable) -> None:
-    first = plan_awsprovider(1, AWSProviderStatus(), identity, NOW).status
+    first = plan_awsprovider(1, AWSProviderStatus(), identity, NOBODY, NOW).status
     stored = AWSProviderStatus.model_validate_json(first.model_dump_json(by_alias=True, exclude_none=True))
-    assert plan_awsprovider(1, stored, identity, LATER).status == first
+    assert plan_awsprovider(1, stored, identity, NOBODY, LATER).status == first
 
 
 def test_another_answer_moves_the_time() -> None:
-    first = plan_awsprovider(1, AWSProviderStatus(), WHO, NOW).status
-    other = plan_awsprovider(1, first, Identity(ACCOUNT_ID, "arn:aws:iam::123456789012:user/other"), LATER).status
+    first = plan_awsprovider(1, AWSProviderStatus(), WHO, NOBODY, NOW).status
+    other = plan_awsprovider(1, first, Identity(ACCOUNT_ID, "arn:aws:iam::123456789012:user/other"), NOBODY, LATER).status
     assert other.last_authentication_time == LATER
+
+
+def test_a_provider_that_goes_waits_for_its_keys_and_says_so() -> None:
+    before = plan_awsprovider(1, AWSProviderStatus(), WHO, Users(3, 2), NOW).status
+    waiting = plan_leaving(2, before, Users(3, 2), LATER).status
+    assert told(waiting) == {"Ready": ("False", Reason.DELETING), "Reconciling": ("True", Reason.DELETING)}
+    assert (waiting.ready, waiting.keys_in_use, waiting.account_id) == (False, 2, ACCOUNT_ID)
+    assert plan_leaving(2, waiting, Users(3, 2), LATER + timedelta(hours=1)).status == waiting
+
+
+@pytest.mark.parametrize(
+    ("users", "living", "leaving"), [(Users(0, 0), False, False), (Users(2, 0), True, False), (Users(2, 1), True, True)]
+)
+def test_the_finalizer_is_there_for_objects_and_keeps_a_provider_for_keys(users: Users, living: bool, leaving: bool) -> None:
+    assert (shall_be_held(users, deleting=False), shall_be_held(users, deleting=True)) == (living, leaving)

@@ -4,11 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from controller.awsproviders import AWSPROVIDERS
+from controller.kube import MERGE_PATCH
 from controller.objects import Ref
+from reconcilers.names import AWSPROVIDER_FINALIZER
 from tests.simulation.etcd import Json
 from tests.simulation.identities import OTHER_ACCOUNT_ID, Credentials
 from tests.simulation.scenarios import FULL
-from tests.simulation.world import NAMESPACE, World
+from tests.simulation.world import CANARY, NAMESPACE, World
 
 pytestmark = pytest.mark.virtual_time
 
@@ -100,3 +103,107 @@ async def test_a_changed_region_stops_its_keys() -> None:
         world.patch_provider({"region": "eu-west-1"})
         await world.reason("orders", "ImmutableFieldConflict")
         assert len(world.kms.keys) == 1
+
+
+def held(world: World) -> bool:
+    found = provider(world)
+    return found is not None and AWSPROVIDER_FINALIZER in found["metadata"].get("finalizers", ())
+
+
+def in_use(world: World) -> int | None:
+    found = provider(world)
+    assert found is not None
+    number: int | None = found.get("status", {}).get("keysInUse")
+    return number
+
+
+def delete_provider(world: World) -> None:
+    world.user("DELETE", AWSPROVIDERS.path(*MAIN))
+
+
+async def test_a_provider_is_held_before_its_first_key_is_made_and_let_go_after_the_last() -> None:
+    async with World() as world:
+        world.start("a")
+        await world.advance(100)
+        assert not held(world)
+        world.apply("orders")
+        await world.until(lambda: bool(world.kms.made), step=0.001)
+        assert held(world)
+        await world.until(lambda: in_use(world) == 1)
+        world.delete("orders")
+        await world.until(lambda: in_use(world) == 0 and not held(world))
+
+
+async def test_many_keys_are_few_writes_to_their_provider() -> None:
+    async with World() as world:
+        world.start("a")
+        names = [f"orders-{number}" for number in range(30)]
+        for name in names:
+            world.apply(name)
+        await world.ready(*names)
+        await world.until(lambda: in_use(world) == 30)
+        writes = [call for call in world.traffic.executed("kube") if "awsproviders" in call.name]
+        assert 0 < len(writes) <= 10, writes
+
+
+async def test_a_provider_that_is_deleted_with_its_keys_goes_after_them() -> None:
+    async with World() as world:
+        await with_key(world, {})
+        delete_provider(world)
+        take_secret_away(world)  # as with the whole namespace
+        await world.advance(100)
+        assert held(world)
+        world.delete("orders")
+        await world.gone("orders")
+        assert [key.state for key in world.kms.keys] == ["PendingDeletion"]
+        await world.until(lambda: provider(world) is None, within=10)
+
+
+async def test_a_provider_that_goes_makes_no_new_keys_and_keeps_those_it_has() -> None:
+    async with World() as world:
+        await with_key(world, {})
+        delete_provider(world)
+        world.apply("late")
+        await world.reason("late", "ProviderNotReady")
+        world.apply("orders", **FULL | {"description": "New"})
+        await world.ready("orders")
+        assert len(world.kms.made) == 1
+        ready = next(one for one in (provider(world) or {})["status"]["conditions"] if one["type"] == "Ready")
+        assert (ready["status"], ready["reason"]) == ("False", "Deleting")
+        world.delete("orders")
+        await world.until(lambda: provider(world) is None)
+
+
+async def test_objects_without_a_key_do_not_hold_a_provider_back() -> None:
+    async with World() as world:
+        world.set_secret(OTHERS)  # which AWS does not know
+        world.start("a")
+        world.apply("orders")
+        await world.reason("orders", "ProviderNotReady")
+        delete_provider(world)
+        await world.until(lambda: provider(world) is None, within=10)
+
+
+@pytest.mark.parametrize(("policy", "goes"), [("Retain", True), ("Delete", False)])
+async def test_keys_whose_secret_was_deleted_before_their_provider(policy: str, goes: bool) -> None:
+    async with World() as world:
+        await with_key(world, {}, deletionPolicy=policy)
+        take_secret_away(world)
+        await world.reason("orders", "ProviderNotReady")
+        delete_provider(world)
+        world.delete("orders")
+        if goes:
+            await world.until(lambda: provider(world) is None)
+        else:
+            await world.reason("orders", "DeletionBlocked")
+            assert "There is no Secret aws-credentials" in world.condition("orders")["message"]
+            world.set_secret(CANARY)
+            await world.until(lambda: provider(world) is None)
+        assert [key.state for key in world.kms.keys] == ["Enabled" if goes else "PendingDeletion"]
+
+
+async def test_a_finalizer_that_somebody_took_off_comes_back() -> None:
+    async with World() as world:
+        await with_key(world, {})
+        world.user("PATCH", AWSPROVIDERS.path(*MAIN), {"metadata": {"finalizers": None}}, MERGE_PATCH)
+        await world.until(lambda: held(world), within=60)
