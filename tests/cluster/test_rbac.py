@@ -33,7 +33,7 @@ NEEDED = [
     *(Access("patch", OURS, f"{kind}/status") for kind in KINDS),
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
-    *(Access("get", "", "namespaces", name=name) for name in ("kube-system", "default")),
+    Access("get", "", "namespaces"),
     Access("create", "coordination.k8s.io", "leases", namespace=NAMESPACE),
     *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("get", "update")),
 ]
