@@ -116,6 +116,8 @@ class Clients:
     async def _connect(self, slot: "_Slot") -> Connection:
         identity = await caller_identity(await slot.session.channel())
         region = slot.request.region
+        if self._slots.get(slot.request.provider) is slot:
+            self._quotas.limit(slot.request.provider, identity.account_id, region, slot.request.limits)
         log.info("aws_connected", provider=slot.request.provider, account=identity.account_id, region=region, caller=identity.arn)
         return Connection(slot.session, identity, region, self._quotas, self._terms)
 
@@ -126,6 +128,7 @@ class Clients:
             self._spawn(slot.session.retire())
 
     def _retire(self, slot: "_Slot") -> None:
+        self._quotas.unlimit(slot.request.provider)
         self._spawn(slot.retire())
 
     def _spawn(self, closing: Coroutine[None, None, None]) -> None:

@@ -6,6 +6,8 @@ Equality compares the secrets too: that is how a changed Secret is noticed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from aws.quotas import RateLimits
+
 
 @dataclass(frozen=True, slots=True)
 class StaticCredentials:
@@ -38,6 +40,7 @@ class AccessRequest:
     external_id: str | None = field(default=None, repr=False)
     session_name: str = "infra-operator"
     session_tags: Mapping[str, str] = field(default_factory=dict)
+    limits: RateLimits = field(default_factory=RateLimits)
 
     @property
     def access(self) -> Access:

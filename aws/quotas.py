@@ -4,12 +4,16 @@ Rules:
 1. KMS counts requests per account and region, together with everybody else in the account. We take a fraction of each quota.
 2. A bucket holds one second's worth, at least one call. Whoever comes first is served first.
 3. A throttled bucket halves its rate and gets it back evenly: others in the account need their share too.
-4. Waiting is cancelled by the caller's own deadline, and then takes nothing from those who wait behind.
+4. A provider may ask for another share of an account and region, or for other rates. Those that speak of the same one share its buckets: the
+   smallest of what they say holds, so that none of them takes from another what that one wanted to leave to others.
+5. Waiting is cancelled by the caller's own deadline, and then takes nothing from those who wait behind.
 
 Time is the loop's: monotonic. Operations without a known quota do not wait. Not promised: fairness between processes, priorities.
 """
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 # Requests a second: KMS developer guide, "Request quotas" (2026). For GetResources AWS publishes none: 5 is a guess on the safe side,
@@ -49,12 +53,38 @@ FLOOR = 1 / 16
 ONE_NEWS_SECONDS = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What a provider asks for. fraction: of AWS's quotas; per_operation: requests a second, which win."""
+
+    fraction: float | None = None
+    per_operation: Mapping[str, float] = field(default_factory=dict)
+
+    def rate(self, operation: str) -> float | None:
+        """Requests a second; None where nothing is said of this operation."""
+        share = None if self.fraction is None else PER_SECOND[operation] * self.fraction
+        return self.per_operation.get(operation, share)
+
+
 class Quotas:
     """All buckets of the process. fraction: the share of AWS's quotas that is ours, above 0 and at most 1."""
 
     def __init__(self, fraction: float) -> None:
         self._fraction = fraction
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+        self._limits: dict[str, tuple[tuple[str, str], RateLimits]] = {}  # by provider: of which place, and what
+
+    def limit(self, provider: str, account_id: str, region: str, limits: RateLimits) -> None:
+        """A provider leads there and asks for this, whatever it asked for before."""
+        self.unlimit(provider)
+        self._limits[provider] = ((account_id, region), limits)
+        self._tune((account_id, region))
+
+    def unlimit(self, provider: str) -> None:
+        """A provider asks for nothing any more."""
+        place, _ = self._limits.pop(provider, (None, None))
+        if place is not None:
+            self._tune(place)
 
     async def take(self, account_id: str, region: str, operation: str) -> float:
         """Waits until the call may be made; returns the seconds waited. There is no bound but the caller's."""
@@ -77,8 +107,17 @@ class Quotas:
             return None
         key = (account_id, region, operation)
         if key not in self._buckets:
-            self._buckets[key] = _Bucket(PER_SECOND[operation] * self._fraction)
+            self._buckets[key] = _Bucket(self._rate(*key))
         return self._buckets[key]
+
+    def _tune(self, place: tuple[str, str]) -> None:
+        for (account_id, region, operation), bucket in self._buckets.items():
+            if (account_id, region) == place:
+                bucket.tune(self._rate(account_id, region, operation))
+
+    def _rate(self, account_id: str, region: str, operation: str) -> float:
+        told = [limits.rate(operation) for place, limits in self._limits.values() if place == (account_id, region)]
+        return min((rate for rate in told if rate is not None), default=PER_SECOND[operation] * self._fraction)
 
 
 class _Bucket:
@@ -90,6 +129,13 @@ class _Bucket:
         self._seen = asyncio.get_running_loop().time()
         self._slow_again = self._seen
         self._turn = asyncio.Lock()  # serves in the order of arrival; who gives up leaves the line and has taken nothing
+
+    def tune(self, rate: float) -> None:
+        """Another full rate; a throttled bucket stays throttled by as much."""
+        if rate != self._full_rate:
+            self._refill()
+            self._rate *= rate / self._full_rate
+            self._full_rate, self._size = rate, max(rate, 1.0)
 
     async def take(self) -> None:
         async with self._turn:

@@ -214,7 +214,7 @@ class AWSProviders:
     async def _hold(self, obj: KubeObject, users: Users) -> KubeObject | None:
         """The provider with its finalizer as it shall be; None once it may go. Raises KubeError."""
         deleting, is_held = obj.deletion_timestamp is not None, AWSPROVIDER_FINALIZER in obj.finalizers
-        shall_be = shall_be_held(users, deleting=deleting)
+        shall_be = shall_be_held(users, deleting=deleting, is_held=is_held)
         if shall_be and not is_held and not deleting:
             return await self._patch(obj, add_finalizer(obj, AWSPROVIDER_FINALIZER))
         if is_held and not shall_be:

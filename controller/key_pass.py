@@ -51,7 +51,18 @@ from reconcilers.ownership import owner
 from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
 from reconcilers.reports import remembered
-from reconcilers.states import Account, Failure, FailureKind, KeyObject, ObservedKey, Offered, Operator, Problem, Seen, Unobservable
+from reconcilers.states import (
+    Account,
+    Failure,
+    FailureKind,
+    KeyObject,
+    ObservedKey,
+    Offered,
+    Operator,
+    Problem,
+    Seen,
+    Unobservable,
+)
 from reconcilers.wanted import asked, deletion_policy
 
 # Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from aws.clients import Clients, Connection
 from aws.credentials import AccessRequest, StaticCredentials
 from aws.errors import AWSError, InvalidAccessError
+from aws.quotas import RateLimits
 from controller.decoding import tell
 from controller.kube import Kube
 from controller.objects import KubeObject, Ref
@@ -167,7 +168,13 @@ def _request(obj: KubeObject, spec: AWSProviderSpec, static: StaticCredentials |
         external_id=spec.external_id,
         session_name=spec.session_name or "infra-operator",
         session_tags=spec.session_tags or {},
+        limits=_limits(spec),
     )
+
+
+def _limits(spec: AWSProviderSpec) -> RateLimits:
+    asked = spec.rate_limits
+    return RateLimits(asked.fraction, asked.per_operation or {}) if asked else RateLimits()
 
 
 def _pinned(spec: AWSProviderSpec, connection: Connection) -> Connection | Unobservable:

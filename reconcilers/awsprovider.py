@@ -1,8 +1,8 @@
 """plan_awsprovider: what an AWSProvider's status says, from what STS said and from who uses it; and whether it may go.
 
 Rules:
-1. The finalizer is on a provider while there are KMSKeys that come to it, whether or not they have a key yet: so that a key that is just
-   being made cannot lose it.
+1. The finalizer is put on a provider before its first key is made, and taken off when no KMSKey comes to it any more, with a key or without:
+   so that a key that is just being made cannot lose it.
 2. A provider that is being deleted waits only for those that have, or may have, a key in AWS: without it their keys could not be deleted.
    The others get no key from it any more.
 """
@@ -62,9 +62,11 @@ def plan_leaving(generation: int, before: AWSProviderStatus, users: Users, now: 
     return ProviderPlan(_status(generation, before, finding, now, ready=False, keys_in_use=users.keys), LOOK_AGAIN)
 
 
-def shall_be_held(users: Users, *, deleting: bool) -> bool:
-    """Whether the finalizer belongs on the provider."""
-    return users.keys > 0 if deleting else users.objects > 0
+def shall_be_held(users: Users, *, deleting: bool, is_held: bool) -> bool:
+    """Whether the finalizer shall be on the provider; is_held: whether it is now."""
+    if users.keys:
+        return True
+    return is_held and users.objects > 0 and not deleting
 
 
 def _status(generation: int, before: AWSProviderStatus, finding: Finding, now: datetime, **seen: object) -> AWSProviderStatus:

@@ -1,6 +1,6 @@
 """Spec and status of an AWSProvider as users write and read them."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -76,6 +76,46 @@ class AllowedNamespaces(Model):
     selector: Annotated[LabelSelector | None, Field(description="By the labels of the namespaces; {} selects all.")] = None
 
 
+# KMS's operations that make, keep and delete keys; what they protect is nothing that we do.
+KMS_OPERATIONS = (
+    "CancelKeyDeletion", "CreateAlias", "CreateGrant", "CreateKey", "DeleteAlias", "DeleteImportedKeyMaterial", "DescribeCustomKeyStores",
+    "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation", "GetKeyLastUsage", "GetKeyPolicy",
+    "GetKeyRotationStatus", "GetParametersForImport", "GetPublicKey", "ImportKeyMaterial", "ListAliases", "ListGrants", "ListKeyPolicies",
+    "ListKeyRotations", "ListKeys", "ListResourceTags", "ListRetirableGrants", "PutKeyPolicy", "ReplicateKey", "RetireGrant", "RevokeGrant",
+    "RotateKeyOnDemand", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription", "UpdatePrimaryRegion",
+)  # fmt: skip
+MAX_RATE = 100_000  # more than any quota of KMS
+
+
+def _rate(most: int, message: str) -> Any:
+    """A number above 0. What is too high the schema refuses by itself."""
+    return Field(gt=0, le=most, json_schema_extra={"x-kubernetes-validations": [cel("self > 0.0", message)]})
+
+
+class Limits(Model):
+    """How much of KMS's request quotas may be used. AWS counts them for each account and region, whoever asks."""
+
+    fraction: Annotated[
+        Annotated[float, _rate(1, "write a share above 0 and at most 1, such as 0.5")] | None,
+        Field(description="Share of each quota. Unset: the operator's --quota-fraction."),
+    ] = None
+    per_operation: Annotated[
+        dict[str, Annotated[float, _rate(MAX_RATE, "write requests a second, more than 0")]] | None,
+        Field(
+            max_length=len(KMS_OPERATIONS),
+            description="Requests a second by KMS's name of the operation; wins over fraction.",
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    cel(
+                        f"self.all(k, k in [{', '.join(repr(name) for name in KMS_OPERATIONS)}])",
+                        "write the name of a KMS operation that manages keys, such as CreateKey",
+                    )
+                ]
+            },
+        ),
+    ] = None
+
+
 class AWSProviderSpec(Model):
     """Which account and region, with which credentials."""
 
@@ -147,6 +187,10 @@ class AWSProviderSpec(Model):
     resync_interval: Annotated[
         Interval | None,
         Field(description="For the keys of this provider that have no resyncInterval. Unset: the operator's --resync-interval."),
+    ] = None
+    rate_limits: Annotated[
+        Limits | None,
+        Field(description="How fast AWS is called. Of several providers of one account and region, the smallest number holds for all."),
     ] = None
     allowed_namespaces: Annotated[
         AllowedNamespaces | None, Field(description="Other namespaces whose keys may name this provider. Unset: none.")

@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from aws.quotas import PER_SECOND, RECOVERY_SECONDS, Quotas
+from aws.quotas import PER_SECOND, RECOVERY_SECONDS, Quotas, RateLimits
+from reconcilers.provider_fields import KMS_OPERATIONS
 
 pytestmark = pytest.mark.virtual_time
 
@@ -81,3 +82,38 @@ async def test_a_throttling_storm_leaves_a_trickle() -> None:
     began = asyncio.get_running_loop().time()
     await quotas.take(*HERE, "CreateKey")
     assert asyncio.get_running_loop().time() - began < 16 / PER_SECOND["CreateKey"]
+
+
+async def test_a_provider_takes_another_share_or_other_rates() -> None:
+    quotas = Quotas(0.5)
+    quotas.limit("shop/main", *HERE, RateLimits(0.2, {"EnableKey": 2}))
+    assert await calls(quotas, "CreateKey", 3) == pytest.approx([0, 1, 2])
+    assert await calls(quotas, "EnableKey", 4) == pytest.approx([0, 0, 0.5, 1])
+    assert await quotas.take(HERE[0], "us-east-1", "CreateKey") == 0
+
+
+async def test_of_several_providers_of_one_account_the_smallest_number_holds_for_all() -> None:
+    quotas = Quotas(0.5)
+    quotas.limit("shop/main", *HERE, RateLimits(0.8))
+    quotas.limit("mail/main", *HERE, RateLimits(0.2))
+    quotas.limit("silent/main", *HERE, RateLimits())
+    quotas.limit("elsewhere/main", HERE[0], "us-east-1", RateLimits(0.02))
+    assert await calls(quotas, "CreateKey", 3) == pytest.approx([0, 1, 2])
+    quotas.unlimit("mail/main")
+    await asyncio.sleep(1)
+    assert await calls(quotas, "CreateKey", 6) == pytest.approx([0, 0, 0, 0, 0.25, 0.5], abs=0.3)
+    quotas.unlimit("shop/main")
+    await asyncio.sleep(1)
+    assert (await calls(quotas, "CreateKey", 5))[-1] == pytest.approx(1, abs=0.3)
+
+
+async def test_a_throttled_bucket_stays_throttled_when_its_rate_changes() -> None:
+    quotas = Quotas(0.2)
+    await quotas.take(*HERE, "CreateKey")
+    quotas.throttled(*HERE, "CreateKey")
+    quotas.limit("shop/main", *HERE, RateLimits(0.4))
+    assert await quotas.take(*HERE, "CreateKey") == pytest.approx(1, abs=0.1)
+
+
+def test_every_operation_of_kms_that_has_a_quota_can_be_limited() -> None:
+    assert PER_SECOND.keys() - {"GetResources"} <= set(KMS_OPERATIONS)

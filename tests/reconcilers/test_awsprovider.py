@@ -62,7 +62,19 @@ def test_a_provider_that_goes_waits_for_its_keys_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("users", "living", "leaving"), [(Users(0, 0), False, False), (Users(2, 0), True, False), (Users(2, 1), True, True)]
+    ("users", "deleting", "is_held", "shall_be"),
+    [
+        (Users(0, 0), False, True, False),
+        (Users(0, 0), False, False, False),
+        (Users(2, 0), False, True, True),
+        (Users(2, 0), False, False, False),
+        (Users(2, 1), False, False, True),
+        (Users(2, 1), True, True, True),
+        (Users(2, 0), True, True, False),
+        (Users(0, 0), True, True, False),
+    ],
 )
-def test_the_finalizer_is_there_for_objects_and_keeps_a_provider_for_keys(users: Users, living: bool, leaving: bool) -> None:
-    assert (shall_be_held(users, deleting=False), shall_be_held(users, deleting=True)) == (living, leaving)
+def test_keys_hold_a_provider_and_objects_without_one_only_while_nobody_deletes_it(
+    users: Users, deleting: bool, is_held: bool, shall_be: bool
+) -> None:
+    assert shall_be_held(users, deleting=deleting, is_held=is_held) is shall_be
