@@ -74,6 +74,7 @@ class AWSProviders:
         self._access = ProviderAccess(kube, clients, rules)
         self._labels = NamespaceLabels(kube)
         self._users = ProviderUsers()
+        self._warned: dict[Ref, tuple[str, ...]] = {}  # of which blanks
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -83,6 +84,7 @@ class AWSProviders:
         if new is None:
             self._own.forget(is_now.ref)
             self._access.gone(is_now.ref)
+            self._warned.pop(is_now.ref, None)
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):
@@ -138,8 +140,7 @@ class AWSProviders:
             await self._patch(obj, operations, "status")
         told = news(before.conditions, plan.status.conditions)
         if told is not None:
-            regarding = Regarding(API_VERSION, "AWSProvider", obj.namespace, obj.name, obj.uid)
-            self._events.record(regarding, told.type, told.reason, "Authenticate", told.message)
+            self._events.record(_regarding(obj), told.type, told.reason, "Authenticate", told.message)
         return plan.look_again
 
     async def protect(self, found: KubeObject) -> None:
@@ -211,6 +212,13 @@ class AWSProviders:
         for obj in self.store.of(namespace):
             yield ProviderEntry(obj.namespace, obj.name, obj.annotations.get(IS_DEFAULT_ANNOTATION) == "true")
 
+    def _warn(self, obj: KubeObject, trimmed: tuple[str, ...]) -> None:
+        """Once, not at each look."""
+        if trimmed and trimmed != self._warned.get(obj.ref):
+            note = f"There are blanks or newlines around {' and '.join(trimmed)}. They were left out: write the values without them."
+            self._events.record(_regarding(obj), "Warning", Reason.CREDENTIALS_TRIMMED, "Authenticate", note)
+        self._warned[obj.ref] = trimmed
+
     async def _hold(self, obj: KubeObject, users: Users) -> KubeObject | None:
         """The provider with its finalizer as it shall be; None once it may go. Raises KubeError."""
         deleting, is_held = obj.deletion_timestamp is not None, AWSPROVIDER_FINALIZER in obj.finalizers
@@ -261,6 +269,7 @@ class AWSProviders:
     async def _authenticate(self, obj: KubeObject) -> Identity | Unobservable:
         self._access.doubt(obj.ref)
         connection = await self._access.connect(obj)
+        self._warn(obj, self._access.trimmed(obj.ref))
         if isinstance(connection, Unobservable):
             return connection
         try:
@@ -268,6 +277,10 @@ class AWSProviders:
         except AWSError as error:
             return authentication_failed(error)
         return Identity(connection.account_id, connection.caller_arn)
+
+
+def _regarding(obj: KubeObject) -> Regarding:
+    return Regarding(API_VERSION, "AWSProvider", obj.namespace, obj.name, obj.uid)
 
 
 def _as_reference(named: Ref | None) -> ProviderRef | None:

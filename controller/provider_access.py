@@ -23,7 +23,7 @@ from aws.quotas import RateLimits
 from controller.decoding import tell
 from controller.kube import Kube
 from controller.objects import KubeObject, Ref
-from controller.secrets import CredentialsInvalidError, read_credentials
+from controller.secrets import CredentialsInvalidError, Found, read_credentials
 from reconcilers.failures import explain
 from reconcilers.provider_fields import AWSProviderSpec
 from reconcilers.reasons import Reason
@@ -59,7 +59,7 @@ class _Known:
     uid: str
     spec: bytes
     read_at: float
-    static: StaticCredentials | None
+    found: Found | None
 
 
 class ProviderAccess:
@@ -97,6 +97,11 @@ class ProviderAccess:
             return authentication_failed(error)
         return _pinned(spec, connection)
 
+    def trimmed(self, ref: Ref) -> tuple[str, ...]:
+        """Which of the values that were read last had blanks around them."""
+        known = self._credentials.get(ref)
+        return known.found.trimmed if known and known.found else ()
+
     def doubt(self, ref: Ref) -> None:
         """The next connection reads the Secret again, and has nothing if it cannot."""
         self._credentials.pop(ref, None)
@@ -130,16 +135,16 @@ class ProviderAccess:
         loop_time = asyncio.get_running_loop().time()
         known = self._credentials.get(obj.ref)
         if known and (known.uid, known.spec) == (obj.uid, obj.spec) and loop_time - known.read_at < CREDENTIALS_SECONDS:
-            return known.static
+            return known.found.static if known.found else None
         try:
-            static = await read_credentials(self._kube, obj.namespace, spec)
+            found = await read_credentials(self._kube, obj.namespace, spec)
         except CredentialsInvalidError:
             if known and (known.uid, known.spec) == (obj.uid, obj.spec) and obj.deletion_timestamp is not None:
-                return known.static
+                return known.found.static if known.found else None
             self.doubt(obj.ref)
             raise
-        self._credentials[obj.ref] = _Known(obj.uid, obj.spec, loop_time, static)
-        return static
+        self._credentials[obj.ref] = _Known(obj.uid, obj.spec, loop_time, found)
+        return found.static if found else None
 
 
 def authentication_failed(error: AWSError) -> Unobservable:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import dataclass
 
 import msgspec
 
@@ -17,22 +18,30 @@ class CredentialsInvalidError(Exception):
     """The Secret does not hold usable credentials; the message names what is wrong and no value."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the Secrets hold. trimmed: which of the values have blanks around them, which were left out; in words."""
+
+    static: StaticCredentials
+    trimmed: tuple[str, ...] = ()
+
+
 class _Secret(msgspec.Struct, gc=False):
     data: dict[str, str] | None = None
 
 
-async def read_credentials(kube: Kube, namespace: str, spec: AWSProviderSpec) -> StaticCredentials | None:
+async def read_credentials(kube: Kube, namespace: str, spec: AWSProviderSpec) -> Found | None:
     """The provider's access key; None when it names no Secret. Raises CredentialsInvalidError and KubeError."""
     refs = _refs(spec)
     if refs is None:
         return None
     key_id, secret_key, token = refs
     secrets = {name: await _secret(kube, namespace, name) for name in {ref.name for ref in refs if ref}}
-    return StaticCredentials(
-        _value(secrets, key_id),
-        _value(secrets, secret_key),
-        _value(secrets, token) if token and (spec.session_token_ref or token.key in secrets[token.name]) else None,
-    )
+    has_token = token is not None and (spec.session_token_ref is not None or token.key in secrets[token.name])
+    used = [key_id, secret_key, *((token,) if token is not None and has_token else ())]
+    texts = [_value(secrets, ref) for ref in used]
+    trimmed = tuple(f"{ref.key} of the Secret {ref.name}" for ref, text in zip(used, texts, strict=True) if text != text.strip())
+    return Found(StaticCredentials(*(text.strip() for text in texts)), trimmed)
 
 
 def _refs(spec: AWSProviderSpec) -> tuple[SecretKeyRef, SecretKeyRef, SecretKeyRef | None] | None:
@@ -59,16 +68,16 @@ async def _secret(kube: Kube, namespace: str, name: str) -> dict[str, str]:
 
 
 def _value(secrets: dict[str, dict[str, str]], ref: SecretKeyRef) -> str:
-    """The text of one key, without the newline that `echo` and editors leave at its end."""
+    """The text of one key, with the newline that `echo` and editors leave at its end."""
     encoded = secrets[ref.name].get(ref.key)
     if encoded is None:
         raise CredentialsInvalidError(f"The Secret {ref.name} has no key {ref.key}: add it, or correct the provider.")
     try:
-        text = base64.b64decode(encoded, validate=True).decode("ascii").strip()
+        text = base64.b64decode(encoded, validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
         raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is not plain text: write it anew.") from None
-    if not text:
+    if not text.strip():
         raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is empty: fill it.")
-    if not text.isprintable():  # what has a line break in it cannot stand in a header
+    if not text.strip().isprintable():  # what has a line break in it cannot stand in a header
         raise CredentialsInvalidError(f"The key {ref.key} of the Secret {ref.name} is not plain text: write it anew.")
     return text

@@ -99,4 +99,5 @@ class Reason(StrEnum):
     KEY_DISABLED_EVENT = "DisabledKey"
     DELETION_SCHEDULED = "DeletionScheduled"
     KEY_RELEASED = "KeyReleased"
+    CREDENTIALS_TRIMMED = "CredentialsTrimmed"
     DRIFT_CORRECTED = "DriftCorrected"

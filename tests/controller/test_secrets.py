@@ -7,7 +7,7 @@ import pytest
 
 from aws.credentials import StaticCredentials
 from controller.kube import Kube, KubeError, Request, Response, Stream
-from controller.secrets import CredentialsInvalidError, read_credentials
+from controller.secrets import CredentialsInvalidError, Found, read_credentials
 from reconcilers.provider_fields import AWSProviderSpec
 from tests.controller.scripted import failure
 
@@ -52,6 +52,11 @@ def secrets() -> Secrets:
 
 
 async def read(secrets: Secrets, **spec: Any) -> StaticCredentials | None:
+    found = await find(secrets, **spec)
+    return found.static if found else None
+
+
+async def find(secrets: Secrets, **spec: Any) -> Found | None:
     return await read_credentials(Kube(secrets), "team", AWSProviderSpec.model_validate({"region": "us-east-1", **spec}))
 
 
@@ -165,3 +170,15 @@ async def test_an_api_server_that_fails_is_not_the_secret_s_fault(secrets: Secre
 
 def test_credentials_do_not_show_themselves() -> None:
     assert "canary" not in repr(StaticCredentials("AKIDEXAMPLE", "canary", "token"))
+
+
+async def test_which_values_had_blanks_around_them_is_told_and_none_of_them_shown(secrets: Secrets) -> None:
+    secrets.hold("aws", AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="canary\n", AWS_SESSION_TOKEN=" token")
+    found = await find(secrets, **WHOLE)
+    assert found is not None
+    assert found.static == StaticCredentials("AKIDEXAMPLE", "canary", "token")
+    assert found.trimmed == ("AWS_SECRET_ACCESS_KEY of the Secret aws", "AWS_SESSION_TOKEN of the Secret aws")
+    secrets.hold("aws", **VALUES)
+    clean = await find(secrets, **WHOLE)
+    assert clean is not None
+    assert clean.trimmed == ()

@@ -207,3 +207,15 @@ async def test_a_finalizer_that_somebody_took_off_comes_back() -> None:
         await with_key(world, {})
         world.user("PATCH", AWSPROVIDERS.path(*MAIN), {"metadata": {"finalizers": None}}, MERGE_PATCH)
         await world.until(lambda: held(world), within=60)
+
+
+async def test_a_newline_in_a_secret_is_warned_of_once() -> None:
+    async with World() as world:
+        world.set_secret(Credentials(CANARY.access_key_id, f"{CANARY.secret_access_key}\n"))
+        world.start("a")
+        world.apply("orders")
+        await world.ready("orders")
+        await world.advance(900)
+        (told,) = [event for event in world.events if event["reason"] == "CredentialsTrimmed"]
+        assert told["note"].startswith("There are blanks or newlines around AWS_SECRET_ACCESS_KEY of the Secret aws-credentials.")
+        assert "series" not in told
