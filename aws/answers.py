@@ -80,5 +80,6 @@ class Listing:
 TAGS = Listing("kms", "ListResourceTags", "Tags", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
 GRANTS = Listing("kms", "ListGrants", "Grants", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
 ALIASES = Listing("kms", "ListAliases", "Aliases", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
+ROTATIONS = Listing("kms", "ListKeyRotations", "Rotations", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
 KEYS = Listing("kms", "ListKeys", "Keys", next_token="NextMarker", token="Marker")  # noqa: S106 - a place in a list
 TAGGED = Listing("resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", "PaginationToken", "PaginationToken")

@@ -19,7 +19,8 @@ from aws.wires import CONNECT_SECONDS, READ_SECONDS, OpenWire, Wire
 # In one line for each service: kms, tagging, sts. AssumeRole changes nothing in the account; it gives us a session.
 READ_OPERATIONS: Final = frozenset(
     {
-        *("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases", "ListGrants", "ListKeys", "ListResourceTags"),
+        *("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"),
+        *("ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags"),
         *("GetResources",),
         *("AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"),
     }

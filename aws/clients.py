@@ -24,7 +24,7 @@ from aws.partitions import check
 from aws.quotas import Quotas
 from aws.sessions import Session
 from aws.sts import CallerIdentity, caller_identity
-from reconcilers.codes import AUTHENTICATION_CODES, THROTTLING_CODES
+from reconcilers.codes import AUTHENTICATION_CODES, SENT_ONCE, THROTTLING_CODES
 
 log = structlog.get_logger()
 
@@ -43,8 +43,8 @@ class Connection:
         self._terms = terms
 
     async def take_quota(self, operation: str) -> None:
-        """Wait until the quota lets this operation be called. For CreateKey the caller does it, before the attempt is written down:
-        from then on nothing may wait."""
+        """Wait until the quota lets this operation be called. For what is sent once the caller does it, before the attempt is written
+        down: from then on nothing may wait."""
         self._terms.waited(operation, await self._quotas.take(self.account_id, self.region, operation))
 
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Connection:
 
         Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
         """
-        if operation != "CreateKey":
+        if operation not in SENT_ONCE:
             await self.take_quota(operation)
         try:
             return await self._with_fresh_credentials(service, operation, parameters)

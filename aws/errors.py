@@ -4,7 +4,7 @@ AWSError                 carries a Failure: operation, AWS's code and words, req
 |- RetryableError        the same call will work later: throttled, unavailable, connection lost, key in an intermediate state
 |- BlockedError          somebody has to act outside the object: denied, quota reached, credentials refused, unknown principal
 |- StalledError          wrong for good: the spec has to change
-|- UnknownResultError    CreateKey was sent, and nobody knows whether it took effect
+|- UnknownResultError    what must not be repeated was sent, and nobody knows whether it took effect
 `- NotFoundError         KMS does not know the key; what that means is for the caller to say
 
 FencedError              the call was not made: the lease is not ours (no AWSError, because AWS was not asked)
@@ -12,7 +12,7 @@ InvalidAccessError       the call was not made: the provider cannot mean this re
 
 Rules:
 1. One function, translate(), makes every AWSError. Codes are matched, not text; the two exceptions are marked.
-2. Only CreateKey can have an unknown result. Every other call may be repeated, so a lost answer is one to retry.
+2. Only what is sent once (SENT_ONCE) can have an unknown result. Every other call may be repeated, so a lost answer is one to retry.
 3. A result is known only if AWS said so, or if nothing was sent. Garbage, a proxy's page and HTTP 5xx are no word of AWS's.
 4. AWS's words reach the user, except about credentials: those answers may quote the access key or the whole signed request.
 """
@@ -25,7 +25,7 @@ import aiohttp
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, THROTTLING_CODES
+from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, SENT_ONCE, THROTTLING_CODES
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, FailureKind
 
@@ -118,7 +118,7 @@ class StalledError(AWSError):
 
 
 class UnknownResultError(AWSError):
-    """CreateKey was sent, and nobody knows whether it took effect."""
+    """CreateKey or RotateKeyOnDemand was sent, and nobody knows whether it took effect."""
 
 
 class NotFoundError(AWSError):
@@ -165,13 +165,13 @@ def _from_answer(operation: str, error: boto.ClientError) -> Failure:
 
 
 def _without_code(operation: str, status: int) -> FailureKind:
-    if operation == "CreateKey":
+    if operation in SENT_ONCE:
         return FailureKind.UNKNOWN_RESULT
     return FailureKind.RETRY if status >= 500 else FailureKind.WAIT_FOR_CAUSE
 
 
 def _kind(operation: str, code: str, status: int, words: str) -> FailureKind:
-    if operation == "CreateKey" and (status >= 500 or code in _FAULT_CODES):
+    if operation in SENT_ONCE and (status >= 500 or code in _FAULT_CODES):
         return FailureKind.UNKNOWN_RESULT
     if status >= 500 or status == 429 or code in _RETRY_CODES or _is_about_the_clock(code, words):
         return FailureKind.RETRY
@@ -205,7 +205,7 @@ def _from_client(operation: str, error: Exception, sent: bool) -> Failure:
         words = f"the operator's own AWS credentials cannot be loaded ({name}): check its service account, role or environment"
         return Failure(FailureKind.WAIT_FOR_CAUSE, operation, CREDENTIALS_UNAVAILABLE, words)
     if isinstance(error, _TRANSPORT_ERRORS):
-        unknown = operation == "CreateKey" and sent and _may_have_been_sent(error)
+        unknown = operation in SENT_ONCE and sent and _may_have_been_sent(error)
         return Failure(FailureKind.UNKNOWN_RESULT if unknown else FailureKind.RETRY, operation, name, _transport_words(error))
     return Failure(FailureKind.WAIT_FOR_CAUSE, operation, name, _cut(error))
 

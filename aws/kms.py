@@ -4,8 +4,8 @@ Rules:
 1. An observation holds AWS's words. What may not be read (AccessDenied) becomes Unobservable in its own field, with what to do; the rest stays.
 2. DescribeKey's NotFoundException is an answer, Missing. From any later call of the same observation it is KMS not agreeing with itself
    yet: to be retried.
-3. Nothing is asked for twice, and nothing that cannot matter: rotation only of keys that can rotate, policy, aliases and
-   grants only if managed.
+3. Nothing is asked for twice, and nothing that cannot matter: rotation only of keys that can rotate, its history only when it has news,
+   policy, aliases and grants only if managed.
 4. KMSInvalidStateException is retried for every action, a second ScheduleKeyDeletion included: KMS says the same for a key that is still
    Creating or Updating, and only the next observation can tell these from a key that is pending deletion already.
 """
@@ -19,8 +19,9 @@ from typing import Any, TypeVar, assert_never
 from aws.aliases import change_alias, read_aliases
 from aws.answers import TAGS, decode, reading
 from aws.clients import Connection
-from aws.errors import BlockedError, InvalidAccessError, NotFoundError, RetryableError, StalledError
+from aws.errors import BlockedError, InvalidAccessError, NotFoundError, RetryableError
 from aws.grants import change_grant, read_grants
+from aws.rotations import read_rotation, read_rotations
 from reconcilers.actions import (
     AliasChange,
     CancelKeyDeletion,
@@ -33,6 +34,7 @@ from reconcilers.actions import (
     KeyAction,
     KeyChange,
     PutKeyPolicy,
+    RotateKeyOnDemand,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
@@ -42,7 +44,7 @@ from reconcilers.actions import (
 from reconcilers.codes import DENIED_CODES
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
-from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Unobservable
+from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Rotations, Unobservable
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ async def observe_rest(connection: Connection, described: Described, asked: Aske
     async with reading() as group:
         tags = group.create_task(_readable(_tags, connection, key.arn))
         rules = group.create_task(_readable(_policy, connection, key.arn)) if asked.policy else None
-        rotation = group.create_task(_readable(_rotation, connection, key.arn)) if described.can_rotate and asked.rotation else None
+        rotation = group.create_task(_rotation(connection, key, asked)) if described.can_rotate and asked.rotation else None
         follow = partial(read_aliases, asked=asked.aliases)
         aliases = group.create_task(_readable(follow, connection, key.arn)) if asked.aliases else None
         grants = group.create_task(_readable(read_grants, connection, key.key_id)) if asked.grants else None
@@ -99,9 +101,10 @@ async def observe_rest(connection: Connection, described: Described, asked: Aske
         key,
         tags=tags.result(),
         policy=rules.result() if rules else None,
-        rotation=rotation.result() if rotation else None,
+        rotation=rotation.result()[0] if rotation else None,
         aliases=aliases.result() if aliases else None,
         grants=grants.result() if grants else None,
+        rotations=rotation.result()[1] if rotation else None,
     )
 
 
@@ -143,7 +146,7 @@ def _key_id(connection: Connection, arn: str) -> str:
 
 def _request(action: KeyChange) -> tuple[str, dict[str, Any]]:
     match action:
-        case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | DisableKey():
+        case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | RotateKeyOnDemand() | DisableKey():
             return type(action).__name__, {}
         case PutKeyPolicy(policy=policy, bypass_policy_lockout_safety_check=bypass):
             return "PutKeyPolicy", {"PolicyName": POLICY_NAME, "Policy": policy, **_bypass(bypass)}
@@ -185,6 +188,17 @@ def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
 
 
+async def _rotation(
+    connection: Connection, key: ObservedKey, asked: Asked
+) -> tuple[Rotation | Unobservable, Rotations | Unobservable | None]:
+    """The second is read where the first, or the plan, calls for it. A key that is to be deleted has none to tell."""
+    rotation = await _readable(read_rotation, connection, key.arn)
+    moved = isinstance(rotation, Rotation) and rotation.enabled and rotation.next_date != asked.next_rotation
+    if not (moved or asked.rotations) or key.deletion_date is not None:
+        return rotation, None
+    return rotation, await read_rotations(connection, key.arn)
+
+
 async def _tags(connection: Connection, key: str) -> Mapping[str, str]:
     tags = await TAGS.read(connection, {"KeyId": key})
     return decode("ListResourceTags", lambda: {tag["TagKey"]: tag["TagValue"] for tag in tags})
@@ -193,21 +207,6 @@ async def _tags(connection: Connection, key: str) -> Mapping[str, str]:
 async def _policy(connection: Connection, key: str) -> str:
     answer = await connection.call("kms", "GetKeyPolicy", {"KeyId": key, "PolicyName": POLICY_NAME})
     return decode("GetKeyPolicy", lambda: str(answer["Policy"]))
-
-
-async def _rotation(connection: Connection, key: str) -> Rotation:
-    operation = "GetKeyRotationStatus"
-    try:
-        answer = await connection.call("kms", operation, {"KeyId": key})
-    except StalledError as error:
-        if error.failure.code == "UnsupportedOperationException":  # a key that cannot rotate does not
-            return Rotation(enabled=False)
-        raise
-    next_date = answer.get("NextRotationDate")
-    return decode(
-        operation,
-        lambda: Rotation(answer["KeyRotationEnabled"], answer.get("RotationPeriodInDays"), next_date and _utc(next_date)),
-    )
 
 
 def _described(operation: str, answer: Mapping[str, Any]) -> Described:

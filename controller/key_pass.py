@@ -10,7 +10,7 @@
 Guarantees: CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two; whatever
 could make it wait, such as the quota, is waited for before. When that patch fails, the answer stays in memory, and nothing else is done for
 the object until it is stored. The server refuses the write-ahead of an attempt when the object is not exactly the one that was planned for,
-so a stale cache cannot create.
+so a stale cache can neither create nor rotate.
 """
 
 from dataclasses import dataclass, replace
@@ -34,7 +34,17 @@ from controller.objects import KubeObject, decode_object
 from controller.own_writes import OwnWrites
 from controller.patches import add_finalizer, remove_finalizer, status_patch
 from controller.workers import finish
-from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, KeyAction, Plan, RecordKey, RemoveFinalizer
+from reconcilers.actions import (
+    Action,
+    AddFinalizer,
+    CancelKeyDeletion,
+    CreateKey,
+    KeyAction,
+    Plan,
+    RecordKey,
+    RemoveFinalizer,
+    RotateKeyOnDemand,
+)
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.drift import drift_news
@@ -100,15 +110,15 @@ class KeyPass:
         self._echo: Echo | None = None  # of the passes before
         self._found: dict[str, object] = {}  # what the last plan has found of drift, for the report on a call that fails
         self._corrected: list[str] = []  # in words
-        self._creating = False  # between the attempt that was written down and the answer
+        self._sending: str | None = None  # the operation between the attempt that was written down and the answer
 
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
         try:
             return await self._carry_out()
         except FencedError as error:
-            if self._creating:  # nothing was sent, and that is known
-                await self._after(Failure(FailureKind.RETRY, "CreateKey", "Fenced", str(error)))
+            if self._sending is not None:  # nothing was sent, and that is known
+                await self._after(Failure(FailureKind.RETRY, self._sending, "Fenced", str(error)))
             raise
         except AWSError as error:
             look_again = await self._after(error.failure)
@@ -186,10 +196,11 @@ class KeyPass:
     async def _apply_all(self, plan: Plan) -> timedelta | None:
         """The actions in order; the status first where they depend on its memory, and last in any case."""
         for action in plan.actions:
-            if isinstance(action, CreateKey):
-                await self._connection.take_quota("CreateKey")
+            once = isinstance(action, CreateKey | RotateKeyOnDemand)
+            if once:
+                await self._connection.take_quota(type(action).__name__)
             if plan.write_ahead and not isinstance(action, AddFinalizer):
-                await self.report(plan.status, exact=isinstance(action, CreateKey))
+                await self.report(plan.status, exact=once)
             await self._apply(action, plan)
         if not plan.actions:
             await self.report(plan.status)
@@ -215,9 +226,9 @@ class KeyPass:
 
     async def _create(self, action: CreateKey) -> None:
         """Send once; keep the answer in memory until it is stored; store it before anything else happens."""
-        self._creating = True
+        self._sending = "CreateKey"
         made = await kms.create_key(self._connection, action)
-        self._creating = False
+        self._sending = None
         self._means.memory.made[self.key.uid] = self._seen = made
         self._means.memory.echoes.pop(self.key.uid, None)  # those of a lost key
         self._means.sight.remember(self._connection, owner(self.key.namespace, self.key.name), made.arn)
@@ -234,7 +245,9 @@ class KeyPass:
         memory = self._means.memory
         if self._looked is None:
             self._looked, self._echo = before, memory.echoes.get(self.key.uid)
+        self._sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
         answer = await kms.apply(self._connection, action)
+        self._sending = None
         if isinstance(action, CancelKeyDeletion):  # a pending key shows no rotation
             anew = await kms.observe_key(self._connection, before.arn, asked(self.key))
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
@@ -259,8 +272,8 @@ class KeyPass:
         refused = failure.code in AUTHENTICATION_CODES
         if refused and self._reached is not None:
             self._means.providers.distrust(self._reached.provider)
-        if self._creating and failure.kind is not FailureKind.UNKNOWN_RESULT:
-            failure = replace(failure, operation="CreateKey")  # also where it was the role for it that could not be had
+        if self._sending is not None and failure.kind is not FailureKind.UNKNOWN_RESULT:
+            failure = replace(failure, operation=self._sending)  # also where it was the role for it that could not be had
         elif refused:
             return None  # the next pass asks who we are, and knows what to report
         found = replace(self.key, status=self.key.status.model_copy(update=self._found))

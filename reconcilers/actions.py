@@ -1,7 +1,8 @@
 """Everything that the operator can do, one frozen dataclass per act, and the plan that puts them in order.
 
 Rules:
-1. Each action can be repeated without harm, except CreateKey, which is written ahead, sent once and looked for when its answer is lost.
+1. Each action can be repeated without harm, except CreateKey and RotateKeyOnDemand, which are written ahead, sent once and looked for when
+   their answer is lost.
 2. `key` is the ARN that AWS gave us, never an alias: an alias may point elsewhere by the time the call arrives.
 3. An action says in words what it does (`told`), for events, logs and plans that people read. The words hold no secrets and no policies.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
-from reconcilers.key_status import CreationAttempt, KMSKeyStatus
+from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RotationAttempt
 from reconcilers.reasons import Reason
 from reconcilers.states import Grant, ObservedKey
 
@@ -163,6 +164,20 @@ class DisableKeyRotation:
 
 
 @dataclass(frozen=True, slots=True)
+class RotateKeyOnDemand:
+    """Gives the key new material, one of 25 times in its life. The attempt is persisted before the call."""
+
+    key: str
+    attempt: RotationAttempt
+    reason: ClassVar = Reason.KEY_ROTATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"rotate the key on demand ({self.attempt.token})"
+
+
+@dataclass(frozen=True, slots=True)
 class CreateAlias:
     """Makes a name that leads to the key. A name that leads there already counts as made; one that leads elsewhere is refused."""
 
@@ -268,6 +283,7 @@ KeyChange = (
     | UntagResource
     | EnableKeyRotation
     | DisableKeyRotation
+    | RotateKeyOnDemand
     | DisableKey
     | ScheduleKeyDeletion
 )

@@ -21,6 +21,7 @@ from reconcilers.actions import (
     KeyAction,
     KeyChange,
     PutKeyPolicy,
+    RotateKeyOnDemand,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
@@ -60,6 +61,9 @@ def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) ->
             return replace(seen, rotation=Rotation(True, period or _period(seen)))
         case DisableKeyRotation():
             return replace(seen, rotation=Rotation(False))
+        case RotateKeyOnDemand(attempt=attempt):
+            now = seen.rotation if isinstance(seen.rotation, Rotation) else Rotation(False)
+            return replace(seen, rotation=replace(now, on_demand_started=attempt.time))
         case ScheduleKeyDeletion():
             return replace(seen, state=answer.get("KeyState", "PendingDeletion"), deletion_date=answer.get("DeletionDate"))
         case _:

@@ -1,4 +1,4 @@
-"""AWS's error codes by what they mean to us, wherever they come from. Codes are matched everywhere, AWS's texts nowhere."""
+"""AWS's error codes and operations by what they mean to us, wherever they come from. Codes are matched everywhere, texts nowhere."""
 
 from typing import Final
 
@@ -20,6 +20,8 @@ AUTHENTICATION_CODES: Final = frozenset(
 )
 # Ours, for a call for which there were no credentials to send; the SDK has a dozen exceptions for it.
 CREDENTIALS_UNAVAILABLE: Final = "CredentialsUnavailable"
+# Operations that must not be asked for twice: KMS has no token by which it would know the second request for the first one.
+SENT_ONCE: Final = frozenset({"CreateKey", "RotateKeyOnDemand"})
 DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 THROTTLING_CODES: Final = frozenset(
     {

@@ -3,16 +3,18 @@
 Rules:
 1. Codes are matched, never pieces of AWS's text.
 2. What passes by itself leaves the Ready of a key alone that was ready before; what somebody has to mend does not.
-3. A refused CreateKey is a known result: its attempt is forgotten. One without an answer stays written down until the key is found.
+3. A refused CreateKey or RotateKeyOnDemand is a known result: its attempt is forgotten. One without an answer stays written down until it
+   is known what became of it.
 """
 
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Plan
 from reconcilers.aliases import ALIAS_ADVICE
-from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, THROTTLING_CODES
+from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, SENT_ONCE, THROTTLING_CODES
 from reconcilers.deletion import LET_GO
 from reconcilers.key_status import LastError
+from reconcilers.on_demand import judge_rotation
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
 from reconcilers.searches import nothing_was_made
@@ -43,8 +45,8 @@ def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: dateti
     fields: dict[str, object] = {"last_error": last_error(key.status.last_error, failure, now)}
     if nothing_was_made(key) and failure.operation != "CreateKey":
         fields["last_error"] = key.status.last_error  # the memory that no key was made outlives other failures
-    if failure.operation == "CreateKey" and failure.kind is not FailureKind.UNKNOWN_RESULT:
-        fields["creation_attempt"] = None
+    if failure.operation in SENT_ONCE and failure.kind is not FailureKind.UNKNOWN_RESULT:
+        fields["creation_attempt" if failure.operation == "CreateKey" else "rotation_attempt"] = None
     status = report(key, operator, degraded(key, problem), now, **fields)
     return Plan((), status, look_again=wait_for_cause(key.status.last_error, failure, now) if problem.stalled else None)
 
@@ -62,6 +64,8 @@ def iam_action(operation: str) -> str:
 
 
 def _judge(failure: Failure) -> tuple[Reason, str, bool]:
+    if failure.operation == "RotateKeyOnDemand" and (rotation := judge_rotation(failure)) is not None:
+        return rotation
     if failure.kind is FailureKind.UNKNOWN_RESULT:
         return Reason.CREATION_UNKNOWN, "The key may have been made: the operator looks for it before it tries again.", False
     if failure.code in THROTTLING_CODES:

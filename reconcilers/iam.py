@@ -113,6 +113,8 @@ PERMISSIONS: Final = (
     Permission("kms:RevokeGrant", Feature.GRANTS, Scope.CHANGE, "a grant that left the spec or was replaced; deletionPolicy ForceDelete"),
     Permission("kms:TagResource", Feature.ADOPT, Scope.CREATE, "spec.adopt: the owner tags are what makes the key the object's"),
     Permission("kms:ListAliases", Feature.ADOPT, Scope.FIND, "spec.adopt.alias: see where it leads without following it"),
+    Permission("kms:ListKeyRotations", Feature.ROTATION, Scope.READ, "status.lastRotationDate; see what became of spec.rotateOnDemand"),
+    Permission("kms:RotateKeyOnDemand", Feature.ROTATION, Scope.CHANGE, "spec.rotateOnDemand"),
     Permission("kms:EnableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation and rotationPeriodInDays"),
     Permission("kms:DisableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation: false"),
     Permission("kms:ScheduleKeyDeletion", Feature.DELETE, Scope.DELETE, "deletionPolicy ScheduleKeyDeletion, Delete and ForceDelete"),

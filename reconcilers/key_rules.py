@@ -94,6 +94,11 @@ KEY_RULES = (
         "rotationPeriodInDays needs enableKeyRotation: true",
         ".rotationPeriodInDays",
     ),
+    cel(
+        f"!has(self.rotateOnDemand) || {SPEC} == 'SYMMETRIC_DEFAULT'",
+        "KMS rotates SYMMETRIC_DEFAULT keys only: remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT",
+        ".rotateOnDemand",
+    ),
     _only(f"{SPEC} == 'SYMMETRIC_DEFAULT'", (*_ENCRYPTING, *_DATA_KEYS), "encrypts"),
     _only(
         f"{SPEC} != 'SYMMETRIC_DEFAULT' && {USAGE} == 'ENCRYPT_DECRYPT'",

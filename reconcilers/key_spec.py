@@ -128,6 +128,14 @@ class KMSKeySpec(Model):
     rotation_period_in_days: Annotated[
         int | None, Field(ge=90, le=2560, description="Unset: whatever it is in AWS (365 for a new key).")
     ] = None
+    rotate_on_demand: Annotated[
+        Annotated[str, text(NO_CONTROLS, "write a token without control characters, such as a date", min_length=1, max_length=64)] | None,
+        Field(
+            description="A token, such as a date. Whenever it changes to another one the key material is rotated once, beside any automatic "
+            "rotation; KMS allows 25 for the life of a key. A token that is there when the key is made, or when the operator takes over a key "
+            "of which it remembers nothing, counts as carried out. Removing it does nothing."
+        ),
+    ] = None
     key_policy: Annotated[
         Annotated[
             str,

@@ -15,6 +15,14 @@ class CreationAttempt(Model):
     count: Annotated[int, Field(ge=1)]
 
 
+class RotationAttempt(Model):
+    """Written before RotateKeyOnDemand is sent and taken away when its result is known: the memory of a call that may have rotated."""
+
+    token: Annotated[str, Field(max_length=64)]
+    time: Timestamp
+    rotations_before: Annotated[int | None, Field(ge=0, description="Rotations on demand until then; absent if unknown.")] = None
+
+
 class LastError(Model):
     """The last refusal or failure of AWS, for a support case."""
 
@@ -71,7 +79,13 @@ class KMSKeyStatus(Model):
     deletion_date: Timestamp | None = None
     rotation_enabled: bool | None = None
     rotation_period_in_days: int | None = None
+    last_rotation_date: Annotated[Timestamp | None, Field(description="Absent until there was a rotation.")] = None
     next_rotation_date: Timestamp | None = None
+    on_demand_rotations: Annotated[int | None, Field(ge=0, description="How many of KMS's 25 the key has had, as far as known.")] = None
+    last_handled_rotate_on_demand: Annotated[
+        str | None, Field(max_length=64, description="The spec.rotateOnDemand that was last carried out, or found at the key's making.")
+    ] = None
+    rotation_attempt: RotationAttempt | None = None
     managed_tag_keys: Annotated[
         tuple[str, ...],
         Field(

@@ -20,7 +20,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconcilers.actions import Action, AddFinalizer, CancelKeyDeletion, CreateKey, EnableKey, Plan, RecordKey, TagResource
+from reconcilers.actions import (
+    Action,
+    AddFinalizer,
+    CancelKeyDeletion,
+    CreateKey,
+    EnableKey,
+    Plan,
+    RecordKey,
+    RotateKeyOnDemand,
+    TagResource,
+)
 from reconcilers.adoption import as_it_is, has_waited, left_disabled, objection
 from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
@@ -33,6 +43,7 @@ from reconcilers.lag import shows_not_yet
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
+from reconcilers.on_demand import Waits, on_demand, rotation_fields, was_refused
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
 from reconcilers.policy_findings import policy_status
 from reconcilers.reasons import Reason
@@ -245,9 +256,30 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     due = (*_finalizer(key), *due)
     if due:
         return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))
-    fields = seen_fields(seen) | kept(key.status, wanted, seen) | drifted
+    fields = seen_fields(seen) | kept(key.status, wanted, seen) | rotation_fields(key.status, key.spec, seen, now) | drifted
+    step = on_demand(key, seen, now)
+    if isinstance(step, RotateKeyOnDemand):
+        return _rotate(key, step, fields, operator, now)
     verdict, look_again = _verdict(key, wanted, seen, drift)
+    if isinstance(step, Waits) and verdict.synced and verdict.synced.holds:
+        verdict, look_again = _waiting(verdict, step.problem), step.look_again
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
+
+
+def _waiting(settled: Verdict, problem: Problem) -> Verdict:
+    """A disabled key is as declared; what it does not take while it is disabled waits beside that."""
+    if problem.reason is not Reason.KEY_DISABLED:
+        return blocked(problem)
+    return Verdict(settled.ready, Finding(False, problem.reason, problem.message), Progress.SETTLED)
+
+
+def _rotate(key: KeyObject, rotate: RotateKeyOnDemand, fields: dict[str, Any], operator: Operator, now: datetime) -> Plan:
+    """By itself, when all else is done: between the attempt that is written down and the call nothing may come in the way."""
+    fields |= {"rotation_attempt": rotate.attempt}
+    if was_refused(key) and key.status.observed_generation == key.generation:
+        fields["conditions"] = key.status.conditions  # another try after a refusal is no news until it succeeds
+    verdict = working(Reason.UPDATING, "The key is being rotated.")
+    return Plan((rotate,), report(key, operator, verdict, now, **fields), write_ahead=True)
 
 
 def _finalizer(key: KeyObject) -> tuple[Action, ...]:

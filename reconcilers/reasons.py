@@ -23,6 +23,8 @@ class Reason(StrEnum):
     DELETING = "Deleting"
     SUSPENDED = "Suspended"
     KEY_NOT_USABLE_YET = "KeyNotUsableYet"
+    ROTATION_PENDING = "RotationPending"
+    ROTATION_UNKNOWN = "RotationUnknown"
     THROTTLED = "Throttled"
     AWS_UNAVAILABLE = "AWSUnavailable"
 
@@ -91,6 +93,7 @@ class Reason(StrEnum):
     TAGS_REMOVED = "TagsRemoved"
     ROTATION_ENABLED = "RotationEnabled"
     ROTATION_DISABLED = "RotationDisabled"
+    KEY_ROTATED = "KeyRotated"
     GRANT_CREATED = "GrantCreated"
     GRANT_REVOKED = "GrantRevoked"
     ALIAS_CREATED = "AliasCreated"

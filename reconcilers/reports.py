@@ -13,6 +13,7 @@ from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
 from reconcilers.fields import Condition
 from reconcilers.key_status import KMSKeyStatus, LastError
 from reconcilers.names import OWNER_TAGS
+from reconcilers.on_demand import found_token
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation, Unobservable
 from reconcilers.wanted import deletion_policy
@@ -30,6 +31,7 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
             "effective_deletion_policy": deletion_policy(key, operator),
             "last_handled_reconcile_at": key.reconcile_requested_at,
             "last_error": None if verdict.synced and verdict.synced.holds else before.last_error,
+            **(found_token(key) if seen.get("key_id") else {}),
             **seen,
         }
     )

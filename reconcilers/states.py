@@ -48,11 +48,24 @@ class Unobservable:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """GetKeyRotationStatus. period_in_days and next_date are None where the backend does not say."""
+    """GetKeyRotationStatus. period_in_days and next_date are None where the backend does not say.
+
+    on_demand_started: since when a rotation on demand is under way; KMS forgets it when that is done.
+    """
 
     enabled: bool
     period_in_days: int | None = None
     next_date: datetime | None = None
+    on_demand_started: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rotations:
+    """ListKeyRotations: those that are completed, in short."""
+
+    last: datetime | None = None
+    on_demand: int = 0  # how many of them
+    last_on_demand: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,7 @@ class ObservedKey:
     # By id; one that is None is known to be revoked. None: not asked for.
     grants: Mapping[str, Grant | None] | Unobservable | None = None
     replaced_policy: str | None = field(default=None, compare=False)  # what it was until this pass put another
+    rotations: Rotations | Unobservable | None = None  # None: not asked for, or nothing new
 
     @property
     def partition(self) -> str:
@@ -144,12 +158,15 @@ class Asked:
     """What an observation shall read beside what it always reads.
 
     aliases: whole names to follow, wherever they lead; the aliases of the key are read with them, and not at all if there are none.
+    rotations: what was rotated and when; without it this is read only of a key that rotates and whose next date is not next_rotation.
     """
 
     policy: bool = False
     aliases: frozenset[str] = frozenset()
     grants: bool = False
     rotation: bool = True
+    rotations: bool = False
+    next_rotation: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from reconcilers.aliases import alias_names
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import wanted_grant
+from reconcilers.on_demand import history_is_needed
 from reconcilers.ownership import owner_tags
 from reconcilers.states import Account, Asked, KeyObject, Operator, Wanted
 
@@ -36,7 +37,13 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
 def asked(key: KeyObject) -> Asked:
     """What has to be read of this object's key: nothing that the object does not manage and never did."""
     names = alias_names((*(key.spec.aliases or ()), *key.status.aliases))
-    return Asked(policy=key.spec.key_policy is not None, aliases=names, grants=bool(key.spec.grants or key.status.grants))
+    return Asked(
+        policy=key.spec.key_policy is not None,
+        aliases=names,
+        grants=bool(key.spec.grants or key.status.grants),
+        rotations=history_is_needed(key),
+        next_rotation=key.status.next_rotation_date,
+    )
 
 
 def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:

@@ -24,6 +24,7 @@ from reconcilers.actions import (
     KeyAction,
     PutKeyPolicy,
     RevokeGrant,
+    RotateKeyOnDemand,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
@@ -33,6 +34,7 @@ from reconcilers.actions import (
 from reconcilers.adoption_fields import Adoption
 from reconcilers.failures import iam_action
 from reconcilers.iam import COMPANIONS, FREE, Feature, Where, policy
+from reconcilers.key_status import RotationAttempt
 from reconcilers.states import Asked, Grant
 from tests.aws.test_kms import CREATE
 from tests.aws.worlds import Answer, FakeAws, terms
@@ -49,6 +51,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "ListResourceTags": {"Tags": []},
     "ListAliases": {"Aliases": []},
     "ListGrants": {"Grants": []},
+    "ListKeyRotations": {"Rotations": []},
     "CreateGrant": {"GrantId": "1"},
     "ListKeys": {"Keys": [{"KeyArn": ARN}]},
     "GetResources": {"ResourceTagMappingList": [{"ResourceARN": ARN, "Tags": []}]},
@@ -103,6 +106,13 @@ async def adopt(connection: Connection) -> None:
     await apply(connection, TagResource(ARN, {"a": "b"}))
 
 
+async def keep_the_rotation(connection: Connection) -> None:
+    await observe_key(connection, ARN, Asked(rotations=True))
+    attempt = RotationAttempt(token="1", time=datetime(2026, 1, 1, tzinfo=UTC))
+    for action in (EnableKeyRotation(ARN, 90), RotateKeyOnDemand(ARN, attempt), DisableKeyRotation(ARN)):
+        await apply(connection, action)
+
+
 async def search(connection: Connection) -> None:
     await Search().find_owned(connection, "cluster", "uid", thorough=True, asked=Asked())
     await cluster_keys(connection, "cluster")
@@ -123,8 +133,8 @@ FEATURES: Mapping[Feature, Act] = {
     Feature.TAGS: writes(TagResource(ARN, {"a": "b"}), UntagResource(ARN, ("a",))),
     Feature.ALIASES: keep_the_aliases,
     Feature.GRANTS: keep_the_grants,
-    Feature.ROTATION: writes(EnableKeyRotation(ARN, 90), DisableKeyRotation(ARN)),
     Feature.ADOPT: adopt,
+    Feature.ROTATION: keep_the_rotation,
     Feature.DELETE: writes(ScheduleKeyDeletion(ARN, 7)),
     Feature.SEARCH: search,
     Feature.ROLES: nothing,

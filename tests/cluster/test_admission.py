@@ -60,6 +60,8 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
     ("B23: rotation of a disabled key", {"enableKeyRotation": True, "enabled": False}),
     ("the shortest period", {"enableKeyRotation": True, "rotationPeriodInDays": 90}),
     ("the longest period", {"enableKeyRotation": True, "rotationPeriodInDays": 2560}),
+    ("rotation on demand", {"rotateOnDemand": "2026-03 \u00e9"}),
+    ("the longest token", {"rotateOnDemand": "x" * 64}),
     ("rotation off, for RSA", {"keySpec": "RSA_2048", "enableKeyRotation": False}),
     *((f"window {days}", {"pendingWindowInDays": days}) for days in (7, 30)),
     *((f"deletionPolicy {policy}", {"deletionPolicy": policy.value}) for policy in DeletionPolicy),
@@ -119,6 +121,10 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("RSA makes no MACs", pair("RSA_2048", "GENERATE_VERIFY_MAC"), "takes keyUsage ENCRYPT_DECRYPT or SIGN_VERIFY: write one of them"),
     ("the pair under its older name", {"customerMasterKeySpec": "HMAC_256"}, "write keyUsage: GENERATE_VERIFY_MAC"),
     ("B21: RSA does not rotate", {"keySpec": "RSA_2048", "enableKeyRotation": True}, "remove enableKeyRotation, or use keySpec: SYMM"),
+    ("nor on demand", pair("RSA_2048", None) | {"rotateOnDemand": "1"}, "remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT"),
+    ("no token", {"rotateOnDemand": ""}, "spec.rotateOnDemand in body should be at least 1 chars long"),
+    ("a token of 65", {"rotateOnDemand": "x" * 65}, "spec.rotateOnDemand: Too long: may not be more than 64"),
+    ("a token with a line break", {"rotateOnDemand": "a\x00"}, "write a token without control characters"),
     *(
         (f"B24: period {days}", {"enableKeyRotation": True, "rotationPeriodInDays": days}, "spec.rotationPeriodInDays in body should be")
         for days in (89, 2561)

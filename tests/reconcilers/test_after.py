@@ -15,17 +15,20 @@ from reconcilers.actions import (
     KeyAction,
     PutKeyPolicy,
     RevokeGrant,
+    RotateKeyOnDemand,
     ScheduleKeyDeletion,
     TagResource,
     UntagResource,
     UpdateKeyDescription,
 )
 from reconcilers.after import after
+from reconcilers.key_status import RotationAttempt
 from reconcilers.states import Grant, ObservedKey, Rotation
 from tests.reconcilers.builders import DENIED, NO_ROTATION, NOW, arn, leading, observed
 
 KEY = arn()
 GRANT = Grant("reader", "arn:aws:iam::123456789012:role/reader", frozenset({"Decrypt"}))
+ATTEMPT = RotationAttempt(token="2026-03", time=NOW)
 SOME_DAY = NOW + timedelta(days=30)
 
 
@@ -44,6 +47,7 @@ SOME_DAY = NOW + timedelta(days=30)
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, None), observed(rotation=Rotation(True, 90))),
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, 365), observed(rotation=Rotation(True, 365))),
         (observed(rotation=Rotation(True, 90)), DisableKeyRotation(KEY), observed(rotation=NO_ROTATION)),
+        (observed(), RotateKeyOnDemand(KEY, ATTEMPT), observed(rotation=Rotation(False, on_demand_started=NOW))),
         (observed(), CreateAlias(KEY, "alias/a"), observed(aliases=leading("alias/a"))),
         (observed(aliases=leading("alias/a")), CreateAlias(KEY, "alias/b"), observed(aliases=leading("alias/a", "alias/b"))),
         (observed(aliases=leading("alias/a", "alias/b")), DeleteAlias(KEY, "alias/a"), observed(aliases=leading("alias/b"))),

@@ -17,6 +17,7 @@ FULL = {
     "multiRegion": True,
     "enabled": False,
     "enableKeyRotation": False,
+    "rotateOnDemand": "2026-03",
     "rotationPeriodInDays": 90,
     "keyPolicy": '{"Statement": []}',
     "bypassPolicyLockoutSafetyCheck": True,

@@ -27,6 +27,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
     "EnableKeyRotation": frozenset({"Enabled"}),
     "PutKeyPolicy": _SETTLED,
+    "RotateKeyOnDemand": frozenset({"Enabled"}),
     "ScheduleKeyDeletion": _KEPT,
     "TagResource": _KEPT,
     "UntagResource": _KEPT,
@@ -55,6 +56,7 @@ class Key:
     aliases: frozenset[str] = frozenset()
     grants: tuple[Mapping[str, Any], ...] = ()  # each as ListGrants tells it
     grants_made: int = 0
+    rotations: tuple[Mapping[str, Any], ...] = ()  # each as ListKeyRotations tells it, when it is over
 
     @property
     def can_rotate(self) -> bool:

@@ -26,6 +26,7 @@ from tests.simulation.kms_creation import new_key
 from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found
 from tests.simulation.kms_keys import History, Key, check_state
 from tests.simulation.kms_quotas import RequestQuotas
+from tests.simulation.kms_rotations import completed, rotation_status
 from tests.simulation.kms_tags import written_tags
 from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
 from tests.simulation.service_models import check_answer, check_request
@@ -107,7 +108,7 @@ class Kms:
         history, seen = self._find(call)
         check_state(call.operation, history.newest if call.operation in WRITES else seen)
         if call.operation not in WRITES:
-            return _READS[call.operation](seen, call.parameters)
+            return _READS[call.operation](seen, call.parameters, self._moment(call.operation))
         key, answer = WRITES[call.operation](history.newest, call.parameters, self._scene(call.caller))
         history.change(self._clock(), key)
         return answer
@@ -214,18 +215,12 @@ def _page(name: str, items: Sequence[Any], parameters: Parameters) -> Answer:
     return {name: items[start:end], "Truncated": True, "NextMarker": f"from-{end}"}
 
 
-def _rotation_status(key: Key, _parameters: Parameters) -> Answer:
-    rotates = key.rotation_days is not None and key.deletion_date is None
-    answer: Answer = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
-    if rotates and key.rotation_days:
-        answer |= {"RotationPeriodInDays": key.rotation_days, "NextRotationDate": key.created + timedelta(days=key.rotation_days)}
-    return answer
-
-
-_READS: dict[str, Callable[[Key, Parameters], Answer]] = {
-    "DescribeKey": lambda key, _: {"KeyMetadata": key.metadata()},
-    "GetKeyPolicy": lambda key, _: {"Policy": key.policy, "PolicyName": "default"},
-    "GetKeyRotationStatus": _rotation_status,
-    "ListGrants": lambda key, parameters: _page("Grants", key.grants, parameters),
-    "ListResourceTags": lambda key, parameters: _page("Tags", written_tags(key.tags), parameters),
+# From the key, the request, and the moment that the answer tells of.
+_READS: dict[str, Callable[[Key, Parameters, datetime], Answer]] = {
+    "DescribeKey": lambda key, *_: {"KeyMetadata": key.metadata()},
+    "GetKeyPolicy": lambda key, *_: {"Policy": key.policy, "PolicyName": "default"},
+    "GetKeyRotationStatus": lambda key, _, moment: rotation_status(key, moment),
+    "ListGrants": lambda key, parameters, _: _page("Grants", key.grants, parameters),
+    "ListKeyRotations": lambda key, parameters, moment: _page("Rotations", completed(key, moment), parameters),
+    "ListResourceTags": lambda key, parameters, _: _page("Tags", written_tags(key.tags), parameters),
 }

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.simulation.kms_errors import unsupported, validation
+from tests.simulation.kms_errors import validation
 from tests.simulation.kms_grants import create_grant, revoke_grant
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_policies import check_policy
+from tests.simulation.kms_rotations import check_rotates, rotate_on_demand
 from tests.simulation.kms_tags import check_keys, check_number, read_tags
 
 Parameters = Mapping[str, Any]
@@ -61,18 +62,17 @@ def _disable_key(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key,
 
 
 def _enable_key_rotation(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    _check_rotates(key)
+    check_rotates(key)
     return replace(key, rotation_days=parameters.get("RotationPeriodInDays", DEFAULT_PERIOD)), {}
 
 
 def _disable_key_rotation(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    _check_rotates(key)
+    check_rotates(key)
     return replace(key, rotation_days=None), {}
 
 
-def _check_rotates(key: Key) -> None:
-    if not key.can_rotate:
-        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
+def _rotate_key_on_demand(key: Key, _parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
+    return rotate_on_demand(key, scene.now), {"KeyId": key.arn}
 
 
 def _put_key_policy(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
@@ -117,6 +117,7 @@ WRITES: dict[str, Callable[[Key, Parameters, Scene], tuple[Key, Answer]]] = {
     "EnableKeyRotation": _enable_key_rotation,
     "PutKeyPolicy": _put_key_policy,
     "RevokeGrant": _revoke_grant,
+    "RotateKeyOnDemand": _rotate_key_on_demand,
     "ScheduleKeyDeletion": _schedule_key_deletion,
     "TagResource": _tag_resource,
     "UntagResource": _untag_resource,

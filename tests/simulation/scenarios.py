@@ -121,6 +121,8 @@ SCENARIOS: dict[str, Scenario] = {
     "change tags": Scenario(FULL, FULL | {"tags": {"team": "mail", "owner": "me"}}),
     "change the rotation": Scenario(FULL, FULL | {"rotationPeriodInDays": 90}),
     "stop the rotation": Scenario(FULL, {"description": "Orders", "tags": FULL["tags"]}),
+    "rotate on demand": Scenario(FULL | {"rotateOnDemand": "1"}, FULL | {"rotateOnDemand": "2"}),
+    "rotate on demand and change": Scenario(FULL, {"description": "x", "rotateOnDemand": "now", "enableKeyRotation": True}),
     "disable": Scenario(FULL, FULL | {"enabled": False}),
     "enable": Scenario(FULL | {"enabled": False}, FULL),
     "create with aliases": Scenario(None, FULL | {"aliases": ["orders", "alias/shop/orders", "sales"], "enabled": False}),
@@ -200,15 +202,19 @@ async def _settle(world: World, scenario: Playable) -> None:
 
 def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...]) -> Outcome:
     found = scenario.find(world)
-    keys = tuple(replace(key, created=START, deletion_date=None) for key in world.kms.keys)
+    keys = tuple(replace(key, created=START, deletion_date=None, rotations=_undated(key)) for key in world.kms.keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     return Outcome(keys, status, world.traffic.names("aws", began), points)
 
 
+def _undated(key: Key) -> tuple[Json, ...]:
+    return tuple({"RotationType": one["RotationType"]} for one in key.rotations)
+
+
 def _timeless(status: Json) -> Json:
     """Without times, and what CreateKey chose."""
-    dropped = {"lastSyncTime", "creationDate", "deletionDate", "nextRotationDate"}
+    dropped = {"lastSyncTime", "creationDate", "deletionDate", "nextRotationDate", "lastRotationDate"}
     kept = {name: value for name, value in status.items() if name not in dropped}
     kept["conditions"] = [{k: v for k, v in one.items() if k != "lastTransitionTime"} for one in status["conditions"]]
     return kept

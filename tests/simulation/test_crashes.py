@@ -24,7 +24,7 @@ from tests.virtual_time import run_virtual
 
 # Longer than what passes under way are given after SIGTERM.
 STUCK_SECONDS = 5.0
-ONCE_ONLY = ("CreateKey", "ScheduleKeyDeletion")
+ONCE_ONLY = ("CreateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
 
 ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS}
 each_scenario = pytest.mark.parametrize("name", ALL)

@@ -97,6 +97,8 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
         ("DisableKey", {}, STATES - {"Enabled", "Disabled", "Unavailable"}),
         ("EnableKeyRotation", {}, STATES - {"Enabled"}),
         ("DisableKeyRotation", {}, STATES - {"Enabled"}),
+        ("RotateKeyOnDemand", {}, STATES - {"Enabled"}),
+        ("ListKeyRotations", {}, set()),
         ("ScheduleKeyDeletion", {}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("TagResource", {"Tags": TAGS[:1]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("UntagResource", {"TagKeys": ["x"]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
@@ -206,6 +208,34 @@ def test_rotation_is_for_symmetric_keys(kms: Kms) -> None:
     arn = make(kms, **RSA)
     assert refusal(kms, "EnableKeyRotation", KeyId=arn) == "UnsupportedOperationException"
     assert call(kms, "GetKeyRotationStatus", KeyId=arn)["KeyRotationEnabled"] is False
+
+
+def test_a_rotation_on_demand_is_under_way_first_and_listed_then(kms: Kms, clock: Clock) -> None:
+    arn = make(kms)
+    call(kms, "RotateKeyOnDemand", KeyId=arn)
+    assert call(kms, "GetKeyRotationStatus", KeyId=arn)["OnDemandRotationStartDate"] == clock.now
+    assert call(kms, "ListKeyRotations", KeyId=arn)["Rotations"] == []
+    assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "ConflictException"
+    clock.now += timedelta(minutes=1)
+    assert "OnDemandRotationStartDate" not in call(kms, "GetKeyRotationStatus", KeyId=arn)
+    assert [one["RotationType"] for one in call(kms, "ListKeyRotations", KeyId=arn)["Rotations"]] == ["ON_DEMAND"]
+
+
+def test_a_key_is_rotated_on_demand_25_times(kms: Kms, clock: Clock) -> None:
+    arn = make(kms)
+    for _ in range(25):
+        call(kms, "RotateKeyOnDemand", KeyId=arn)
+        clock.now += timedelta(minutes=1)
+    assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "LimitExceededException"
+
+
+def test_no_rotation_on_demand_is_near_an_automatic_one(kms: Kms, clock: Clock) -> None:
+    arn = make(kms)
+    call(kms, "EnableKeyRotation", KeyId=arn, RotationPeriodInDays=90)
+    clock.now += timedelta(days=90, minutes=-10)
+    assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "ConflictException"
+    clock.now += timedelta(minutes=40)
+    call(kms, "RotateKeyOnDemand", KeyId=arn)
 
 
 @pytest.mark.parametrize("days", [6, 31])

@@ -1,0 +1,62 @@
+"""Rotations in the model of KMS: what RotateKeyOnDemand does and refuses, and how GetKeyRotationStatus and ListKeyRotations tell of it.
+
+A rotation on demand is under way for ROTATION_LASTS; until then the status tells its start, and from then on the list tells its end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.simulation.kms_errors import RefusedError, limit_exceeded, unsupported
+from tests.simulation.kms_keys import Key
+
+ROTATION_LASTS = timedelta(seconds=20)
+NEAR_AUTOMATIC = timedelta(minutes=20)
+MOST_ON_DEMAND = 25
+
+
+def rotate_on_demand(key: Key, now: datetime) -> Key:
+    """The key after the call. Raises RefusedError."""
+    check_rotates(key)
+    if under_way(key, now) or _near_automatic(key, now):
+        raise RefusedError("ConflictException", f"{key.arn} is being rotated, or will be within 20 minutes.")
+    if sum(one["RotationType"] == "ON_DEMAND" for one in key.rotations) >= MOST_ON_DEMAND:
+        raise limit_exceeded(f"You have reached the maximum number of on-demand rotations for {key.arn}.")
+    done = {"KeyId": key.key_id, "RotationDate": now + ROTATION_LASTS, "RotationType": "ON_DEMAND"}
+    return replace(key, rotations=(*key.rotations, done))
+
+
+def rotation_status(key: Key, now: datetime) -> dict[str, Any]:
+    """As GetKeyRotationStatus tells it."""
+    rotates = key.rotation_days is not None and key.deletion_date is None
+    answer: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
+    if rotates:
+        answer |= {"RotationPeriodInDays": key.rotation_days, "NextRotationDate": _next(key)}
+    current = under_way(key, now)
+    return answer | ({"OnDemandRotationStartDate": current["RotationDate"] - ROTATION_LASTS} if current else {})
+
+
+def completed(key: Key, now: datetime) -> list[Mapping[str, Any]]:
+    """As ListKeyRotations lists them."""
+    check_rotates(key)
+    return [one for one in key.rotations if one["RotationDate"] <= now]
+
+
+def check_rotates(key: Key) -> None:
+    """Raises RefusedError for a key without rotation."""
+    if not key.can_rotate:
+        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
+
+
+def under_way(key: Key, now: datetime) -> Mapping[str, Any] | None:
+    """The rotation that has begun and is not over."""
+    return next((one for one in key.rotations if one["RotationDate"] > now), None)
+
+
+def _next(key: Key) -> datetime:
+    return key.created + timedelta(days=key.rotation_days or 0)
+
+
+def _near_automatic(key: Key, now: datetime) -> bool:
+    return key.rotation_days is not None and abs(_next(key) - now) <= NEAR_AUTOMATIC
