@@ -26,6 +26,7 @@ from reconcilers.actions import (
     AliasChange,
     CancelKeyDeletion,
     CreateKey,
+    DeleteImportedKeyMaterial,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -44,7 +45,7 @@ from reconcilers.actions import (
 from reconcilers.codes import DENIED_CODES
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
-from reconcilers.states import Asked, Missing, ObservedKey, Rotation, Rotations, Unobservable
+from reconcilers.states import OWN_MATERIAL, Asked, Material, Missing, ObservedKey, Rotation, Rotations, Unobservable
 
 T = TypeVar("T")
 
@@ -146,7 +147,7 @@ def _key_id(connection: Connection, arn: str) -> str:
 
 def _request(action: KeyChange) -> tuple[str, dict[str, Any]]:
     match action:
-        case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | RotateKeyOnDemand() | DisableKey():
+        case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | RotateKeyOnDemand() | DisableKey() | DeleteImportedKeyMaterial():
             return type(action).__name__, {}
         case PutKeyPolicy(policy=policy, bypass_policy_lockout_safety_check=bypass):
             return "PutKeyPolicy", {"PolicyName": POLICY_NAME, "Policy": policy, **_bypass(bypass)}
@@ -177,7 +178,14 @@ def _creation(action: CreateKey) -> dict[str, Any]:
         parameters["Policy"] = action.policy
     if action.multi_region:
         parameters["MultiRegion"] = True
-    return parameters
+    return parameters | _origin(action.material)
+
+
+def _origin(material: Material) -> dict[str, str]:
+    if material == OWN_MATERIAL:
+        return {}
+    where = {"CustomKeyStoreId": material.custom_key_store_id, "XksKeyId": material.xks_key_id}
+    return {"Origin": material.origin, **{name: value for name, value in where.items() if value is not None}}
 
 
 def _bypass(wanted: bool) -> dict[str, bool]:
@@ -233,6 +241,9 @@ def _decode_metadata(told: Mapping[str, Any]) -> Described:
         tags={},
         policy=None,
         rotation=None,
+        custom_key_store_id=told.get("CustomKeyStoreId"),
+        xks_key_id=told.get("XksKeyConfiguration", {}).get("Id"),
+        has_imported_material="ExpirationModel" in told,  # KMS tells it of imported material only
     )
     return Described(key, multi_region.get("MultiRegionKeyType") == "REPLICA")
 

@@ -24,6 +24,7 @@ PER_SECOND: Final[dict[str, float]] = {
     "CreateGrant": 50,
     "CreateKey": 5,
     "DeleteAlias": 15,
+    "DeleteImportedKeyMaterial": 15,
     "DescribeKey": 2000,
     "DisableKey": 5,
     "DisableKeyRotation": 5,

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RotationAttempt
 from reconcilers.reasons import Reason
-from reconcilers.states import Grant, ObservedKey
+from reconcilers.states import OWN_MATERIAL, Grant, Material, ObservedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,14 @@ class CreateKey:
     policy: str | None
     bypass_policy_lockout_safety_check: bool
     tags: Mapping[str, str] = field(hash=False)
+    material: Material = OWN_MATERIAL
     reason: ClassVar = Reason.KEY_CREATED
 
     @property
     def told(self) -> str:
         """In words."""
-        return f"create a {self.key_spec} key for {self.key_usage}"
+        where = "" if self.material == OWN_MATERIAL else f", origin {self.material.origin}"
+        return f"create a {self.key_spec} key for {self.key_usage}{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,15 @@ class DisableKey:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteImportedKeyMaterial:
+    """Makes the key useless at once. Whoever still has the material may import it again until the key is deleted."""
+
+    key: str
+    reason: ClassVar = Reason.KEY_MATERIAL_DELETED
+    told: ClassVar = "delete the imported key material"
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleKeyDeletion:
     """Starts the end: KMS deletes the key after the window."""
 
@@ -285,6 +296,7 @@ KeyChange = (
     | DisableKeyRotation
     | RotateKeyOnDemand
     | DisableKey
+    | DeleteImportedKeyMaterial
     | ScheduleKeyDeletion
 )
 AliasChange = CreateAlias | DeleteAlias

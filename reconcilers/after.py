@@ -13,6 +13,7 @@ from reconcilers.actions import (
     CancelKeyDeletion,
     CreateAlias,
     CreateGrant,
+    DeleteImportedKeyMaterial,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -57,13 +58,10 @@ def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) ->
             return replace(seen, tags={**_tags(seen), **tags})
         case UntagResource(tag_keys=gone):
             return replace(seen, tags={key: value for key, value in _tags(seen).items() if key not in gone})
-        case EnableKeyRotation(period_in_days=period):
-            return replace(seen, rotation=Rotation(True, period or _period(seen)))
-        case DisableKeyRotation():
-            return replace(seen, rotation=Rotation(False))
-        case RotateKeyOnDemand(attempt=attempt):
-            now = seen.rotation if isinstance(seen.rotation, Rotation) else Rotation(False)
-            return replace(seen, rotation=replace(now, on_demand_started=attempt.time))
+        case EnableKeyRotation() | DisableKeyRotation() | RotateKeyOnDemand():
+            return replace(seen, rotation=_rotation(seen, action))
+        case DeleteImportedKeyMaterial():
+            return replace(seen, state=seen.state if seen.deletion_date else "PendingImport", has_imported_material=False)
         case ScheduleKeyDeletion():
             return replace(seen, state=answer.get("KeyState", "PendingDeletion"), deletion_date=answer.get("DeletionDate"))
         case _:
@@ -84,6 +82,17 @@ def _grants(seen: ObservedKey, action: GrantChange, answer: Mapping[str, Any]) -
 
 def _tags(seen: ObservedKey) -> Mapping[str, str]:
     return {} if isinstance(seen.tags, Unobservable) else seen.tags
+
+
+def _rotation(seen: ObservedKey, action: EnableKeyRotation | DisableKeyRotation | RotateKeyOnDemand) -> Rotation:
+    match action:
+        case EnableKeyRotation(period_in_days=period):
+            return Rotation(True, period or _period(seen))
+        case DisableKeyRotation():
+            return Rotation(False)
+        case RotateKeyOnDemand(attempt=attempt):
+            now = seen.rotation if isinstance(seen.rotation, Rotation) else Rotation(False)
+            return replace(now, on_demand_started=attempt.time)
 
 
 def _period(seen: ObservedKey) -> int | None:

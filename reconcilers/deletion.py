@@ -6,7 +6,7 @@ Rules:
 3. The finalizer is removed only when what was seen proves that nothing is left to do; a planned call is no proof.
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
 5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
-   ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile.
+   ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile. Imported material it deletes at once.
 6. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
 """
 
@@ -18,6 +18,7 @@ from reconcilers.aliases import to_free
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
 from reconcilers.lag import shows_not_yet
+from reconcilers.materials import to_destroy
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import claimable, owned
 from reconcilers.reasons import Reason
@@ -133,7 +134,7 @@ def _schedule(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operato
         return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
     scheduled = seen.state in PENDING_DELETION
     due: list[Action] = [*to_free(key, seen)]
-    due += to_revoke(seen, key.status.grants) if policy is DeletionPolicy.FORCE_DELETE else ()
+    due += (*to_revoke(seen, key.status.grants), *to_destroy(seen)) if policy is DeletionPolicy.FORCE_DELETE else ()
     due += [] if scheduled else [ScheduleKeyDeletion(seen.arn, window_in_days(key, policy))]
     return _act(key, seen, due, operator, now) if due else _release(key, "its key's deletion is scheduled")
 

@@ -14,6 +14,7 @@ from reconcilers.aliases import ALIAS_ADVICE
 from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, SENT_ONCE, THROTTLING_CODES
 from reconcilers.deletion import LET_GO
 from reconcilers.key_status import LastError
+from reconcilers.materials import STORE_REFUSALS
 from reconcilers.on_demand import judge_rotation
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
@@ -104,6 +105,8 @@ def _judge_refusal(failure: Failure) -> tuple[Reason, str, bool]:
             )
         case "AlreadyExistsException" if failure.operation == "CreateAlias":
             return Reason.ALIAS_CONFLICT, ALIAS_ADVICE, True
+        case code if code in STORE_REFUSALS:
+            return STORE_REFUSALS[code]
         case "UnsupportedOperationException" if failure.operation == "CreateKey":
             return Reason.UNSUPPORTED_KEY_SPEC, "Choose a keySpec and keyUsage that KMS offers in this region.", True
         case _:

@@ -100,6 +100,15 @@ class DriftPolicy(StrEnum):
     REPORT = "Report"
 
 
+class Origin(StrEnum):
+    """Where the material of a key comes from; KMS's own words."""
+
+    AWS_KMS = "AWS_KMS"
+    EXTERNAL = "EXTERNAL"
+    AWS_CLOUDHSM = "AWS_CLOUDHSM"
+    EXTERNAL_KEY_STORE = "EXTERNAL_KEY_STORE"
+
+
 class Condition(Model):
     """One aspect of the object's state, as Kubernetes' API conventions define it."""
 

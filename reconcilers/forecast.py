@@ -18,7 +18,7 @@ from reconcilers.after import after
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.states import Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
+from reconcilers.states import OWN_MATERIAL, Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
 
 NOT_YET = "(known after creation)"
 # Twice as many as the longest known path has: take back, claim, enable, rotate. More would be a planner that runs in circles.
@@ -72,18 +72,20 @@ def _made(create: CreateKey, account: Account) -> ObservedKey:
         arn=f"arn:aws:kms:{account.region}:{account.account_id}:key/{NOT_YET}",
         account_id=account.account_id,
         region=account.region,
-        state="Enabled",
+        state="PendingImport" if create.material.origin == "EXTERNAL" else "Enabled",
         manager="CUSTOMER",
         key_spec=create.key_spec,
         key_usage=create.key_usage,
-        origin="AWS_KMS",
+        origin=create.material.origin,
         multi_region=create.multi_region,
         description=create.description,
         creation_date=create.attempt.time,
         deletion_date=None,
         tags=create.tags,
         policy=create.policy,
-        rotation=Rotation(enabled=False) if create.key_spec == "SYMMETRIC_DEFAULT" else None,
+        rotation=Rotation(enabled=False) if create.key_spec == "SYMMETRIC_DEFAULT" and create.material == OWN_MATERIAL else None,
         aliases={},
         grants={},
+        custom_key_store_id=create.material.custom_key_store_id,
+        xks_key_id=create.material.xks_key_id,
     )

@@ -39,14 +39,16 @@ class Feature(StrEnum):
     ADOPT = "adopt"
     ROTATION = "rotation"
     DELETE = "delete"
+    IMPORTED_MATERIAL = "imported-material"
     SEARCH = "search"
     MULTI_REGION = "multi-region"
     ROLES = "roles"
 
 
-# What a spec without roles, grants and multi-Region keys may ask for. `roles` is for another identity than the rest: see ASSUME. Whoever has
-# `grants` may give anybody the use of the cluster's keys, and so is to be asked for by name.
-USUAL: Final = tuple(feature for feature in Feature if feature not in (Feature.MULTI_REGION, Feature.ROLES, Feature.GRANTS))
+# What is to be asked for by name. `roles` is for another identity than the rest: see ASSUME. Whoever has `grants` may give anybody the use of
+# the cluster's keys, and `imported-material` ends a key at once.
+UNUSUAL: Final = (Feature.MULTI_REGION, Feature.ROLES, Feature.GRANTS, Feature.IMPORTED_MATERIAL)
+USUAL: Final = tuple(feature for feature in Feature if feature not in UNUSUAL)
 
 
 class Scope(Enum):
@@ -118,6 +120,7 @@ PERMISSIONS: Final = (
     Permission("kms:EnableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation and rotationPeriodInDays"),
     Permission("kms:DisableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation: false"),
     Permission("kms:ScheduleKeyDeletion", Feature.DELETE, Scope.DELETE, "deletionPolicy ScheduleKeyDeletion, Delete and ForceDelete"),
+    Permission("kms:DeleteImportedKeyMaterial", Feature.IMPORTED_MATERIAL, Scope.DELETE, "deletionPolicy ForceDelete with origin EXTERNAL"),
     Permission("tag:GetResources", Feature.SEARCH, Scope.FIND, "find the key of a lost answer or of an earlier object, and orphans"),
     Permission("kms:ListKeys", Feature.SEARCH, Scope.FIND, "the same where the tag index is late: prove that there is no key"),
     Permission("iam:CreateServiceLinkedRole", Feature.MULTI_REGION, Scope.LINKED_ROLE, "KMS's own role, made with the first such key"),

@@ -16,6 +16,10 @@ def _resolved_usage(of: str) -> str:
 
 
 SPEC, USAGE = _resolved_spec("self"), _resolved_usage("self")
+ORIGIN = "(has(self.origin) ? self.origin : 'AWS_KMS')"
+KEY_STORE = "(has(self.customKeyStoreId) ? self.customKeyStoreId : '')"
+XKS_KEY = "(has(self.xksKeyId) ? self.xksKeyId : '')"
+_IN_A_STORE = f"{ORIGIN} in ['AWS_CLOUDHSM', 'EXTERNAL_KEY_STORE']"
 _SIGNING = (
     "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 )
@@ -98,6 +102,36 @@ KEY_RULES = (
         f"!has(self.rotateOnDemand) || {SPEC} == 'SYMMETRIC_DEFAULT'",
         "KMS rotates SYMMETRIC_DEFAULT keys only: remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT",
         ".rotateOnDemand",
+    ),
+    cel(
+        f"!has(self.enableKeyRotation) || !self.enableKeyRotation || {ORIGIN} == 'AWS_KMS'",
+        "KMS rotates material of its own only: remove enableKeyRotation, or use origin: AWS_KMS",
+        ".enableKeyRotation",
+    ),
+    cel(
+        f"!has(self.rotateOnDemand) || {ORIGIN} == 'AWS_KMS'",
+        "KMS rotates material of its own only: remove rotateOnDemand, or use origin: AWS_KMS",
+        ".rotateOnDemand",
+    ),
+    cel(
+        f"has(self.customKeyStoreId) == ({_IN_A_STORE})",
+        "origin AWS_CLOUDHSM and EXTERNAL_KEY_STORE need a customKeyStoreId, and no other origin takes one",
+        ".customKeyStoreId",
+    ),
+    cel(
+        f"has(self.xksKeyId) == ({ORIGIN} == 'EXTERNAL_KEY_STORE')",
+        "origin EXTERNAL_KEY_STORE needs an xksKeyId, and no other origin takes one",
+        ".xksKeyId",
+    ),
+    cel(
+        f"!({_IN_A_STORE}) || {SPEC} == 'SYMMETRIC_DEFAULT'",
+        "custom key stores hold SYMMETRIC_DEFAULT keys only: use keySpec: SYMMETRIC_DEFAULT, or another origin",
+        ".origin",
+    ),
+    cel(
+        f"!({_IN_A_STORE}) || !has(self.multiRegion) || !self.multiRegion",
+        "custom key stores hold no multi-Region keys: remove multiRegion, or use another origin",
+        ".multiRegion",
     ),
     _only(f"{SPEC} == 'SYMMETRIC_DEFAULT'", (*_ENCRYPTING, *_DATA_KEYS), "encrypts"),
     _only(

@@ -15,6 +15,7 @@ from reconcilers.fields import (
     Model,
     NamespaceName,
     ObjectName,
+    Origin,
     TagValue,
     cel,
     tags_field,
@@ -116,6 +117,24 @@ class KMSKeySpec(Model):
         ),
     ] = None
     customer_master_key_spec: Annotated[EnumLike | None, Field(description="The older name of keySpec.")] = None
+    origin: Annotated[
+        Origin | None,
+        Field(
+            strict=False,
+            description="Where the key material comes from. AWS_KMS: KMS makes it. EXTERNAL: you import it, and the key is not Ready before. "
+            "AWS_CLOUDHSM, EXTERNAL_KEY_STORE: it stays in the custom key store that customKeyStoreId names. Unset: AWS_KMS. "
+            "Fixed once the key exists.",
+        ),
+    ] = None
+    custom_key_store_id: Annotated[
+        Annotated[str, text(r"^[a-zA-Z0-9-]{1,64}$", "write the id of a custom key store, such as cks-1234567890abcdef0", max_length=64)]
+        | None,
+        Field(description="The custom key store, which has to be connected. Fixed once the key exists."),
+    ] = None
+    xks_key_id: Annotated[
+        Annotated[str, text(r"^[a-zA-Z0-9._-]{1,128}$", "write the key's id in the external key manager", max_length=128)] | None,
+        Field(description="With EXTERNAL_KEY_STORE: the key in the external key manager. Fixed once the key exists."),
+    ] = None
     multi_region: Annotated[
         bool | None, Field(description="Make a multi-Region primary key. Unset: false. Fixed once the key exists.")
     ] = None

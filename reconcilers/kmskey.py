@@ -40,6 +40,7 @@ from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
 from reconcilers.key_status import CreationAttempt
 from reconcilers.lag import shows_not_yet
+from reconcilers.materials import fixed_material, lacks_material
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
@@ -179,6 +180,7 @@ def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -
         policy=wanted.policy,
         bypass_policy_lockout_safety_check=wanted.bypass_policy_lockout_safety_check,
         tags=wanted.tags,
+        material=wanted.material,
     )
     actions = (*_finalizer(key), create)
     verdict = working(Reason.CREATING, "The key is being created.")
@@ -319,13 +321,8 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) ->
         return working(Reason.KEY_NOT_USABLE_YET, f"KMS reports the key as {seen.state}; this passes within seconds."), SOON
     if seen.state in PENDING_DELETION:
         return blocked(Problem(Reason.KEY_PENDING_DELETION, _PENDING)), LATER
-    if seen.state == "PendingImport":
-        return blocked(
-            Problem(Reason.KEY_PENDING_IMPORT, "The key waits for its key material: import it with AWS's tools.")
-        ), LATER
-    if seen.state == "Unavailable":
-        message = "The key's store is not connected: connect it in AWS CloudHSM or in the external key manager."
-        return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
+    if lacks := lacks_material(seen):
+        return blocked(lacks), LATER
     if seen.state not in ("Enabled", "Disabled"):
         message = f"KMS reports the key as {seen.state}, a state that this version does not know: see the key in AWS."
         return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
@@ -362,6 +359,7 @@ def _immutable_conflict(wanted: Wanted, seen: ObservedKey) -> Problem | None:
         "keySpec": (wanted.key_spec, seen.key_spec),
         "keyUsage": (wanted.key_usage, seen.key_usage),
         "multiRegion": (wanted.multi_region, seen.multi_region),
+        **fixed_material(wanted.material, seen),
     }
     different = [f"{name} is {is_now} in AWS and {wish} in the spec" for name, (wish, is_now) in pairs.items() if wish != is_now]
     if not different:

@@ -57,6 +57,8 @@ class Reason(StrEnum):
     POLICY_REJECTED = "PolicyRejected"
     POLICY_PRINCIPAL_NOT_FOUND = "PolicyPrincipalNotFound"
     UNSUPPORTED_KEY_SPEC = "UnsupportedKeySpec"
+    KEY_STORE_NOT_CONNECTED = "KeyStoreNotConnected"
+    KEY_STORE_REFUSED = "KeyStoreRefused"
     REJECTED_BY_AWS = "RejectedByAWS"
 
     # The key is not in a state in which the spec can be reached.
@@ -100,6 +102,7 @@ class Reason(StrEnum):
     ALIAS_MOVED = "AliasMoved"
     ALIAS_DELETED = "AliasDeleted"
     KEY_DISABLED_EVENT = "DisabledKey"
+    KEY_MATERIAL_DELETED = "KeyMaterialDeleted"
     DELETION_SCHEDULED = "DeletionScheduled"
     KEY_RELEASED = "KeyReleased"
     CREDENTIALS_TRIMMED = "CredentialsTrimmed"

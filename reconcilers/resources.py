@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from reconcilers.alias_fields import KMSAliasSpec, KMSAliasStatus
 from reconcilers.fields import Model, Rule, cel
-from reconcilers.key_rules import SPEC, USAGE
+from reconcilers.key_rules import KEY_STORE, ORIGIN, SPEC, USAGE, XKS_KEY
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
@@ -40,6 +40,9 @@ class KMSKey(Model):
     cel: ClassVar = (
         _unchanged(SPEC, "keySpec", "the spec of a key"),
         _unchanged(USAGE, "keyUsage", "the usage of a key"),
+        _unchanged(ORIGIN, "origin", "where a key's material comes from"),
+        _unchanged(KEY_STORE, "customKeyStoreId", "the store of a key"),
+        _unchanged(XKS_KEY, "xksKeyId", "the external key behind a key"),
         _unchanged(_RESOLVED_MULTI_REGION, "multiRegion", "a key into or out of a multi-Region key"),
         _fixed(_RESOLVED_ADOPTION, "adopt", "adopt cannot change once the object has its key: make a new KMSKey"),
     )

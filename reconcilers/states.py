@@ -69,6 +69,18 @@ class Rotations:
 
 
 @dataclass(frozen=True, slots=True)
+class Material:
+    """Where a key's material comes from: KMS's own, imported, or kept in a custom key store."""
+
+    origin: str = "AWS_KMS"
+    custom_key_store_id: str | None = None
+    xks_key_id: str | None = None
+
+
+OWN_MATERIAL = Material()
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """All that a grant says. The two contexts are the pairs of an encryption context, sorted."""
 
@@ -107,6 +119,9 @@ class ObservedKey:
     grants: Mapping[str, Grant | None] | Unobservable | None = None
     replaced_policy: str | None = field(default=None, compare=False)  # what it was until this pass put another
     rotations: Rotations | Unobservable | None = None  # None: not asked for, or nothing new
+    custom_key_store_id: str | None = None
+    xks_key_id: str | None = None
+    has_imported_material: bool = False
 
     @property
     def partition(self) -> str:
@@ -245,3 +260,4 @@ class Wanted:
     aliases: frozenset[str] = frozenset()  # whole names
     grants: tuple[Grant, ...] = ()
     caller_arn: str = ""  # who has to be able to change the policy
+    material: Material = OWN_MATERIAL

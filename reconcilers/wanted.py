@@ -3,6 +3,7 @@
 from reconcilers.aliases import alias_names
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import wanted_grant
+from reconcilers.materials import wanted_material
 from reconcilers.on_demand import history_is_needed
 from reconcilers.ownership import owner_tags
 from reconcilers.states import Account, Asked, KeyObject, Operator, Wanted
@@ -31,6 +32,7 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
         aliases=alias_names(spec.aliases or ()),
         grants=tuple(wanted_grant(grant) for grant in spec.grants or ()),
         caller_arn=account.caller_arn,
+        material=wanted_material(spec),
     )
 
 

@@ -62,6 +62,11 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
     ("the longest period", {"enableKeyRotation": True, "rotationPeriodInDays": 2560}),
     ("rotation on demand", {"rotateOnDemand": "2026-03 \u00e9"}),
     ("the longest token", {"rotateOnDemand": "x" * 64}),
+    ("KMS's own material", {"origin": "AWS_KMS", "enableKeyRotation": True, "rotateOnDemand": "1", "multiRegion": True}),
+    ("imported material", {"origin": "EXTERNAL", "keySpec": "HMAC_256", "keyUsage": "GENERATE_VERIFY_MAC", "enableKeyRotation": False}),
+    ("imported material of a multi-Region key", {"origin": "EXTERNAL", "multiRegion": True}),
+    ("a CloudHSM store", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "cks-1234567890abcdef0", "multiRegion": False}),
+    ("an external store", {"origin": "EXTERNAL_KEY_STORE", "customKeyStoreId": "cks-1", "xksKeyId": "a-B_c.1"}),
     ("rotation off, for RSA", {"keySpec": "RSA_2048", "enableKeyRotation": False}),
     *((f"window {days}", {"pendingWindowInDays": days}) for days in (7, 30)),
     *((f"deletionPolicy {policy}", {"deletionPolicy": policy.value}) for policy in DeletionPolicy),
@@ -122,6 +127,23 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("the pair under its older name", {"customerMasterKeySpec": "HMAC_256"}, "write keyUsage: GENERATE_VERIFY_MAC"),
     ("B21: RSA does not rotate", {"keySpec": "RSA_2048", "enableKeyRotation": True}, "remove enableKeyRotation, or use keySpec: SYMM"),
     ("nor on demand", pair("RSA_2048", None) | {"rotateOnDemand": "1"}, "remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT"),
+    ("B22: imported material does not rotate", {"origin": "EXTERNAL", "enableKeyRotation": True}, "rotates material of its own only"),
+    ("nor does a store's", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "enableKeyRotation": True}, "rotates material of its own only"),
+    ("nor on demand, imported", {"origin": "EXTERNAL", "rotateOnDemand": "1"}, "remove rotateOnDemand, or use origin: AWS_KMS"),
+    ("an origin of tomorrow", {"origin": "MOON"}, 'supported values: "AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"'),
+    *(
+        (f"{origin} without a store", {"origin": origin} | ({"xksKeyId": "x"} if "STORE" in origin else {}), "need a customKeyStoreId")
+        for origin in ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
+    ),
+    *(
+        (f"{origin} with a store", {"customKeyStoreId": "a"} | ({"origin": origin} if origin else {}), "no other origin takes one")
+        for origin in (None, "AWS_KMS", "EXTERNAL")
+    ),
+    ("an external store without a key", {"origin": "EXTERNAL_KEY_STORE", "customKeyStoreId": "a"}, "needs an xksKeyId"),
+    ("a CloudHSM store with one", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "xksKeyId": "b"}, "no other origin takes one"),
+    ("a store of RSA keys", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "keySpec": "RSA_2048"}, "hold SYMMETRIC_DEFAULT keys only"),
+    ("a store in two regions", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "multiRegion": True}, "hold no multi-Region keys"),
+    ("a store's id with a space", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a b"}, "write the id of a custom key store"),
     ("no token", {"rotateOnDemand": ""}, "spec.rotateOnDemand in body should be at least 1 chars long"),
     ("a token of 65", {"rotateOnDemand": "x" * 65}, "spec.rotateOnDemand: Too long: may not be more than 64"),
     ("a token with a line break", {"rotateOnDemand": "a\x00"}, "write a token without control characters"),

@@ -16,6 +16,7 @@ from reconcilers.actions import (
     CreateGrant,
     CreateKey,
     DeleteAlias,
+    DeleteImportedKeyMaterial,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -62,6 +63,7 @@ ACCEPTED: dict[type[KeyAction], frozenset[str]] = {
     DeleteAlias: frozenset(STATES) - _UNSETTLED,
     CreateGrant: frozenset({"Enabled", "Unavailable"}),
     RevokeGrant: frozenset(STATES) - _UNSETTLED,
+    DeleteImportedKeyMaterial: _PENDING | {"Enabled", "Disabled"},
     ScheduleKeyDeletion: frozenset(STATES) - _UNSETTLED - _PENDING,
 }
 
@@ -150,6 +152,9 @@ def _made(create: CreateKey) -> ObservedKey:
         observed(),
         key_spec=create.key_spec,
         key_usage=create.key_usage,
+        origin=create.material.origin,
+        custom_key_store_id=create.material.custom_key_store_id,
+        xks_key_id=create.material.xks_key_id,
         multi_region=create.multi_region,
         description=create.description,
         policy=create.policy,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from reconcilers.actions import (
     CreateAlias,
     CreateGrant,
     DeleteAlias,
+    DeleteImportedKeyMaterial,
     DisableKey,
     DisableKeyRotation,
     EnableKey,
@@ -32,6 +34,10 @@ ATTEMPT = RotationAttempt(token="2026-03", time=NOW)
 SOME_DAY = NOW + timedelta(days=30)
 
 
+def imported(state: str = "Enabled", *, has: bool = True) -> ObservedKey:
+    return replace(observed(state), has_imported_material=has)
+
+
 @pytest.mark.parametrize(
     ("before", "action", "now"),
     [
@@ -48,6 +54,8 @@ SOME_DAY = NOW + timedelta(days=30)
         (observed(rotation=Rotation(True, 90)), EnableKeyRotation(KEY, 365), observed(rotation=Rotation(True, 365))),
         (observed(rotation=Rotation(True, 90)), DisableKeyRotation(KEY), observed(rotation=NO_ROTATION)),
         (observed(), RotateKeyOnDemand(KEY, ATTEMPT), observed(rotation=Rotation(False, on_demand_started=NOW))),
+        (imported(), DeleteImportedKeyMaterial(KEY), imported("PendingImport", has=False)),
+        (imported("PendingDeletion"), DeleteImportedKeyMaterial(KEY), imported("PendingDeletion", has=False)),
         (observed(), CreateAlias(KEY, "alias/a"), observed(aliases=leading("alias/a"))),
         (observed(aliases=leading("alias/a")), CreateAlias(KEY, "alias/b"), observed(aliases=leading("alias/a", "alias/b"))),
         (observed(aliases=leading("alias/a", "alias/b")), DeleteAlias(KEY, "alias/a"), observed(aliases=leading("alias/b"))),

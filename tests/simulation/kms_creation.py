@@ -3,7 +3,7 @@
 import uuid
 from random import Random
 
-from tests.simulation.kms_errors import unsupported, validation
+from tests.simulation.kms_errors import RefusedError, unsupported, validation
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_policies import check_policy, default_policy
 from tests.simulation.kms_tags import check_keys, check_number, read_tags
@@ -25,6 +25,8 @@ def new_key(parameters: Parameters, scene: Scene, random: Random) -> Key:
     """The key that this request makes. Raises RefusedError."""
     spec, usage = _spec(parameters), parameters.get("KeyUsage", _ENCRYPT)
     _check_pair(spec, usage, parameters, scene.caller.region)
+    origin = parameters.get("Origin", "AWS_KMS")
+    _check_store(origin, spec, parameters, scene)
     tags = read_tags(parameters.get("Tags", []))
     check_keys(list(tags))
     check_number(tags)
@@ -45,6 +47,10 @@ def new_key(parameters: Parameters, scene: Scene, random: Random) -> Key:
         description=parameters.get("Description", ""),
         policy=parameters.get("Policy", default_policy(account_id)),
         tags=tags,
+        state="PendingImport" if origin == "EXTERNAL" else "Enabled",
+        origin=origin,
+        store=parameters.get("CustomKeyStoreId"),
+        xks_key=parameters.get("XksKeyId"),
     )
 
 
@@ -62,6 +68,23 @@ def _check_pair(spec: str, usage: str, parameters: Parameters, region: str) -> N
         raise unsupported(f"KeySpec {spec} is not supported in this Region")
     if usage not in USAGES[spec]:
         raise validation(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+
+
+def _check_store(origin: str, spec: str, parameters: Parameters, scene: Scene) -> None:
+    """"Keys in a custom key store": which parameters go together, and that the store has to be connected."""
+    if (origin in ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")) != ("CustomKeyStoreId" in parameters):
+        raise validation(f"Origin {origin} and CustomKeyStoreId do not go together")
+    if (origin == "EXTERNAL_KEY_STORE") != ("XksKeyId" in parameters):
+        raise validation(f"Origin {origin} and XksKeyId do not go together")
+    store = parameters.get("CustomKeyStoreId")
+    if store is None:
+        return
+    if spec != "SYMMETRIC_DEFAULT" or parameters.get("MultiRegion"):
+        raise unsupported("Custom key stores hold single-Region symmetric encryption keys only")
+    if store not in scene.stores:
+        raise RefusedError("CustomKeyStoreNotFoundException", f"Custom key store {store} does not exist")
+    if not scene.stores[store]:
+        raise RefusedError("CustomKeyStoreInvalidStateException", f"Custom key store {store} is not connected")
 
 
 def _key_id(random: Random, *, multi_region: bool) -> str:

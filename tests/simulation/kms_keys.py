@@ -22,6 +22,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "CancelKeyDeletion": _PENDING_DELETION,
     "CreateAlias": _KEPT,
     "CreateGrant": frozenset({"Enabled", "Unavailable"}),
+    "DeleteImportedKeyMaterial": frozenset({"Enabled", "Disabled"}) | _PENDING_DELETION,
     "DisableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
     "DisableKeyRotation": frozenset({"Enabled"}),
     "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
@@ -57,10 +58,14 @@ class Key:
     grants: tuple[Mapping[str, Any], ...] = ()  # each as ListGrants tells it
     grants_made: int = 0
     rotations: tuple[Mapping[str, Any], ...] = ()  # each as ListKeyRotations tells it, when it is over
+    origin: str = "AWS_KMS"
+    store: str | None = None
+    xks_key: str | None = None
+    imported: bool = False  # whether there is imported material
 
     @property
     def can_rotate(self) -> bool:
-        return self.spec == "SYMMETRIC_DEFAULT"
+        return self.spec == "SYMMETRIC_DEFAULT" and self.origin == "AWS_KMS"
 
     def metadata(self) -> dict[str, Any]:
         """As DescribeKey and CreateKey tell it."""
@@ -73,12 +78,18 @@ class Key:
             "Description": self.description,
             "KeyUsage": self.usage,
             "KeyState": self.state,
-            "Origin": "AWS_KMS",
+            "Origin": self.origin,
             "KeyManager": "CUSTOMER",
             "CustomerMasterKeySpec": self.spec,
             "KeySpec": self.spec,
             "MultiRegion": self.multi_region,
         }
+        if self.store is not None:
+            told["CustomKeyStoreId"] = self.store
+        if self.xks_key is not None:
+            told["XksKeyConfiguration"] = {"Id": self.xks_key}
+        if self.imported:
+            told["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE"
         if self.multi_region:
             primary = {"Arn": self.arn, "Region": self.region}
             told["MultiRegionConfiguration"] = {"MultiRegionKeyType": "PRIMARY", "PrimaryKey": primary, "ReplicaKeys": []}

@@ -10,7 +10,8 @@ Rules:
 5. A key whose window is over is gone, as if it had never been.
 6. `quotas` are taken first, and there are none by default: what comes too fast is refused, whatever it is.
 
-Not modelled: retiring grants, replicas, imported material, custom stores, and key policies as permissions; `denied` stands for those.
+Not modelled: retiring grants, replicas, the import of material, for which `edit` stands, and key policies as permissions, for which
+`denied` stands.
 """
 
 import itertools
@@ -53,6 +54,7 @@ class Kms:
         self.unknown_principals: frozenset[str] = frozenset()
         self.quotas = RequestQuotas({})
         self.page_size = PAGE_SIZE
+        self.stores: dict[str, bool] = {}  # custom key stores by id: whether they are connected
         self.made: list[Key] = []  # each key as CreateKey made it, also those that are gone since
         self._clock = clock
         self._random = Random(seed)  # noqa: S311 - ids that are the same on every run
@@ -169,7 +171,7 @@ class Kms:
         return self._clock() - timedelta(seconds=lag() if lag else 0)
 
     def _scene(self, caller: Caller) -> Scene:
-        return Scene(caller, self._clock(), self.unknown_principals)
+        return Scene(caller, self._clock(), self.unknown_principals, self.stores)
 
     def _bury(self) -> None:
         now = self._clock()

@@ -28,7 +28,9 @@ def rotate_on_demand(key: Key, now: datetime) -> Key:
 
 
 def rotation_status(key: Key, now: datetime) -> dict[str, Any]:
-    """As GetKeyRotationStatus tells it."""
+    """As GetKeyRotationStatus tells it. Raises RefusedError for keys whose material is not KMS's own."""
+    if key.origin != "AWS_KMS":
+        raise unsupported(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
     rotates = key.rotation_days is not None and key.deletion_date is None
     answer: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
     if rotates:

@@ -4,11 +4,11 @@ The state of the key, and whether the caller may, have been checked before.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.simulation.kms_errors import validation
+from tests.simulation.kms_errors import unsupported, validation
 from tests.simulation.kms_grants import create_grant, revoke_grant
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_policies import check_policy
@@ -38,10 +38,12 @@ class Scene:
     caller: Caller
     now: datetime
     unknown_principals: frozenset[str]
+    stores: Mapping[str, bool] = field(default_factory=dict)  # custom key stores: whether they are connected
 
 
 def _cancel_key_deletion(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    return replace(key, state="Disabled", deletion_date=None), {"KeyId": key.arn}
+    lacks_material = key.origin == "EXTERNAL" and not key.imported
+    return replace(key, state="PendingImport" if lacks_material else "Disabled", deletion_date=None), {"KeyId": key.arn}
 
 
 def _schedule_key_deletion(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
@@ -73,6 +75,13 @@ def _disable_key_rotation(key: Key, _parameters: Parameters, _scene: Scene) -> t
 
 def _rotate_key_on_demand(key: Key, _parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
     return rotate_on_demand(key, scene.now), {"KeyId": key.arn}
+
+
+def _delete_imported_key_material(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+    if key.origin != "EXTERNAL":
+        raise unsupported(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
+    state = key.state if key.deletion_date else "PendingImport"
+    return replace(key, state=state, imported=False), {"KeyId": key.arn}
 
 
 def _put_key_policy(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
@@ -111,6 +120,7 @@ def _revoke_grant(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key,
 WRITES: dict[str, Callable[[Key, Parameters, Scene], tuple[Key, Answer]]] = {
     "CancelKeyDeletion": _cancel_key_deletion,
     "CreateGrant": _create_grant,
+    "DeleteImportedKeyMaterial": _delete_imported_key_material,
     "DisableKey": _disable_key,
     "DisableKeyRotation": _disable_key_rotation,
     "EnableKey": _enable_key,

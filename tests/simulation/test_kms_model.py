@@ -64,6 +64,11 @@ def test_each_create_key_makes_a_key(kms: Kms) -> None:
         ({"KeySpec": "HMAC_256", "KeyUsage": "ENCRYPT_DECRYPT"}, "ValidationException"),
         ({"KeySpec": "AES_999"}, "ValidationException"),
         ({"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"}, "UnsupportedOperationException"),
+        ({"Origin": "AWS_CLOUDHSM"}, "ValidationException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-0"}, "CustomKeyStoreNotFoundException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-off"}, "CustomKeyStoreInvalidStateException"),
+        ({"Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-on", "MultiRegion": True}, "UnsupportedOperationException"),
+        ({"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": "cks-on"}, "ValidationException"),
         ({"Description": "x" * 8193}, "ValidationException"),
         ({"Tags": TAGS}, "LimitExceededException"),
         ({"Tags": [{"TagKey": "AWS:x", "TagValue": ""}]}, "TagException"),
@@ -76,6 +81,7 @@ def test_each_create_key_makes_a_key(kms: Kms) -> None:
     ],
 )
 def test_what_cannot_be_a_key_is_refused(kms: Kms, parameters: dict[str, Any], code: str) -> None:
+    kms.stores = {"cks-on": True, "cks-off": False}
     assert refusal(kms, "CreateKey", **parameters) == code
     assert kms.keys == []
 
@@ -99,6 +105,7 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
         ("DisableKeyRotation", {}, STATES - {"Enabled"}),
         ("RotateKeyOnDemand", {}, STATES - {"Enabled"}),
         ("ListKeyRotations", {}, set()),
+        ("DeleteImportedKeyMaterial", {}, STATES - {"Enabled", "Disabled", "PendingDeletion", "PendingReplicaDeletion"}),
         ("ScheduleKeyDeletion", {}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("TagResource", {"Tags": TAGS[:1]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("UntagResource", {"TagKeys": ["x"]}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
@@ -113,7 +120,7 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
     ],
 )
 def test_states_allow_what_the_developer_guide_says(kms: Kms, operation: str, more: dict[str, Any], refused: set[str]) -> None:
-    arn = make(kms)
+    arn = make(kms, Origin="EXTERNAL" if "Imported" in operation else "AWS_KMS")
     for state in sorted(STATES):
         kms.edit(arn, state=state)
         if state in refused:
@@ -202,6 +209,18 @@ def test_a_grant_without_a_name_is_made_each_time(kms: Kms) -> None:
 )
 def test_what_cannot_be_granted_is_refused(kms: Kms, key: dict[str, Any], change: dict[str, Any]) -> None:
     assert refusal(kms, "CreateGrant", KeyId=make(kms, **key), **GRANT | change) == "ValidationException"
+
+
+def test_imported_material_is_waited_for_and_goes_at_once(kms: Kms) -> None:
+    arn = make(kms, Origin="EXTERNAL")
+    assert refusal(kms, "EnableKey", KeyId=arn) == "KMSInvalidStateException"
+    assert refusal(kms, "GetKeyRotationStatus", KeyId=arn) == "UnsupportedOperationException"
+    kms.edit(arn, state="Enabled", imported=True)
+    assert "ExpirationModel" in call(kms, "DescribeKey", KeyId=arn)["KeyMetadata"]
+    call(kms, "DeleteImportedKeyMaterial", KeyId=arn)
+    found = call(kms, "DescribeKey", KeyId=arn)["KeyMetadata"]
+    assert (found["KeyState"], "ExpirationModel" in found) == ("PendingImport", False)
+    assert refusal(kms, "DeleteImportedKeyMaterial", KeyId=make(kms)) == "UnsupportedOperationException"
 
 
 def test_rotation_is_for_symmetric_keys(kms: Kms) -> None:
