@@ -19,6 +19,7 @@ from typing import Any
 
 from reconcilers.conditions import find
 from reconcilers.key_spec import AWS_ALIASES
+from reconcilers.materials import material_of
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, OWNER_TAGS
 from reconcilers.ownership import belongs
 from reconcilers.reasons import Reason
@@ -105,6 +106,7 @@ def as_it_is(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> Wanted:
         "key_spec": (has_spec, seen.key_spec),
         "key_usage": (spec.key_usage is not None, seen.key_usage),
         "multi_region": (spec.multi_region is not None, seen.multi_region),
+        "material": (spec.origin is not None, material_of(seen)),
     }
     return replace(wanted, **{name: value for name, (is_declared, value) in left.items() if not is_declared})
 

@@ -37,6 +37,11 @@ def wanted_material(spec: KMSKeySpec) -> Material:
     return Material(spec.origin or OWN_MATERIAL.origin, spec.custom_key_store_id, spec.xks_key_id)
 
 
+def material_of(seen: ObservedKey) -> Material:
+    """As it is."""
+    return Material(seen.origin, seen.custom_key_store_id, seen.xks_key_id)
+
+
 def fixed_material(wanted: Material, seen: ObservedKey) -> dict[str, tuple[str | None, str | None]]:
     """What cannot change: by field, as it shall be and as it is."""
     return {
