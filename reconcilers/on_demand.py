@@ -4,8 +4,8 @@ Rules:
 1. RotateKeyOnDemand is not idempotent. The attempt is written into the status before it is sent, with the number of such rotations until then.
    An attempt whose result is unknown is looked for: a rotation that is under way, or one more in the list of those that are done. Only when
    KMS has shown neither for LAG is it sent again. Where the list may not be read, it never is: somebody has to decide.
-2. A token that is found when the id of a key is first remembered counts as carried out: with a new key there is nothing to rotate, and for a
-   key that comes back nobody knows. So a lost status costs a rotation that is left out, and never a second one.
+2. A token that is found when the id of a key is first remembered counts as carried out: a new key, also one in place of a lost one, needs no
+   rotation, and of a key that comes back nobody knows. So a lost status costs a rotation that is left out, and never a second one.
 3. Only the last token is remembered: to go back to the one before rotates again.
 4. It is sent by itself, when nothing else is left to do; not while another rotation is under way, and not within 20 minutes of an automatic
    one, which KMS would refuse.
@@ -55,10 +55,12 @@ class _Memory:
     last: datetime | None
 
 
-def found_token(key: KeyObject) -> dict[str, Any]:
-    """Rule 2: what goes into the status together with the id of the key."""
-    token = key.spec.rotate_on_demand
-    return {} if key.status.key_id is not None or token is None else {"last_handled_rotate_on_demand": token}
+def found_token(key: KeyObject, key_id: str | None) -> dict[str, Any]:
+    """Rule 2: what goes into the status together with the id of a key that it does not remember."""
+    if key_id is None or key_id == key.status.key_id:
+        return {}
+    handled = key.spec.rotate_on_demand or key.status.last_handled_rotate_on_demand
+    return {"last_handled_rotate_on_demand": handled, "rotation_attempt": None, "on_demand_rotations": None, "last_rotation_date": None}
 
 
 def history_is_needed(key: KeyObject) -> bool:
@@ -70,9 +72,11 @@ def history_is_needed(key: KeyObject) -> bool:
 
 def rotation_fields(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: datetime) -> dict[str, Any]:
     """What the status says of rotations from now on. A late list takes nothing back."""
+    if status.key_id != seen.key_id:
+        return {}
     memory = _remember(status, spec, seen, now)
     return {
-        **({"last_handled_rotate_on_demand": memory.handled} if status.key_id is not None else {}),
+        "last_handled_rotate_on_demand": memory.handled,
         "rotation_attempt": memory.attempt,
         "on_demand_rotations": memory.rotations,
         "last_rotation_date": memory.last,
@@ -81,9 +85,9 @@ def rotation_fields(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, n
 
 def on_demand(key: KeyObject, seen: ObservedKey, now: datetime) -> RotateKeyOnDemand | Waits | None:
     """The call that is due, why it is not made yet, or None when there is nothing to rotate."""
-    memory = _remember(key.status, key.spec, seen, now)
-    if key.status.key_id is None:
+    if key.status.key_id != seen.key_id:
         return None
+    memory = _remember(key.status, key.spec, seen, now)
     if memory.attempt is not None:
         return _look_for(memory.attempt, seen, now)
     token = key.spec.rotate_on_demand

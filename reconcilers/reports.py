@@ -31,7 +31,7 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
             "effective_deletion_policy": deletion_policy(key, operator),
             "last_handled_reconcile_at": key.reconcile_requested_at,
             "last_error": None if verdict.synced and verdict.synced.holds else before.last_error,
-            **(found_token(key) if seen.get("key_id") else {}),
+            **found_token(key, seen.get("key_id")),
             **seen,
         }
     )

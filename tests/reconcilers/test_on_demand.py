@@ -14,8 +14,9 @@ from reconcilers.kmskey import plan_kmskey
 from reconcilers.lag import LAG
 from reconcilers.on_demand import MOST, NEAR, Waits, history_is_needed, on_demand, rotation_fields
 from reconcilers.reasons import Reason
+from reconcilers.reports import available, report, seen_fields
 from reconcilers.states import Failure, FailureKind, KeyObject, NotCreated, ObservedKey, Rotation, Rotations, Unobservable
-from tests.reconcilers.builders import DENIED, NOW, account, arn, key, observed, operator, predecessors, remembered
+from tests.reconcilers.builders import DENIED, NOW, OTHER_KEY_ID, account, arn, key, observed, operator, predecessors, remembered
 from tests.reconcilers.passes import Around, World, never_touched, settle, steps
 
 AROUND = Around(account(), operator(), NOW)
@@ -214,3 +215,11 @@ def test_the_same_refusal_again_flips_no_condition() -> None:
     again = plan_kmskey(replace(wish, status=refused.status), account(), seen(), operator(), NOW)
     assert len(again.actions) == 1
     assert again.status.conditions == refused.status.conditions
+
+
+def test_a_key_in_place_of_a_lost_one_begins_anew() -> None:
+    wish = asking("new", "old", attempt(), 7)
+    found = replace(seen(), key_id=OTHER_KEY_ID, arn=arn(OTHER_KEY_ID))
+    assert on_demand(wish, found, NOW) is None
+    made = report(wish, operator(), available(enabled=True), NOW, **seen_fields(found), **rotation_fields(wish.status, wish.spec, found, NOW))
+    assert (made.last_handled_rotate_on_demand, made.rotation_attempt, made.on_demand_rotations) == ("new", None, None)

@@ -70,10 +70,11 @@ async def test_a_rotating_key_reads_its_rotations_once_for_each_next_date() -> N
 async def test_an_unknown_result_is_looked_for_also_where_reads_are_late(fault: Fault) -> None:
     async with World() as world:
         await a_key(world)
+        await world.advance(300)
         world.kms.lags |= {"GetKeyRotationStatus": late(200), "ListKeyRotations": late(200)}
         world.traffic.faults.on(fault)
         world.apply("orders", rotateOnDemand="1")
-        await world.ready("orders")
+        await world.ready("orders", within=HOUR)
         await world.advance(HOUR)
         assert rotations(world) == 1
         assert world.status("orders")["lastHandledRotateOnDemand"] == "1"
