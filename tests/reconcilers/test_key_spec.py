@@ -40,6 +40,7 @@ FULL = {
             },
         }
     ],
+    "grantableFrom": {"names": ["mail"], "selector": None},
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,
     "deletionProtection": True,
