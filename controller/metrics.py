@@ -94,7 +94,7 @@ LEADER_ELECTION_SLOWPATH = Counter(
     "leader_election_slowpath", "Renewals that had to read the lease first, because the fast update failed.", ("name",)
 )
 
-AWS_REQUEST = Counter("aws_request", "AWS answers, by code: 200 or the name of the error.", ("service", "operation", "code"))
+AWS_REQUEST = Counter("aws_request", "AWS answers, by code: OK or the name of the error.", ("service", "operation", "code"))
 AWS_REQUEST_DURATION_SECONDS = Histogram(
     "aws_request_duration_seconds", "Duration of an AWS request.", ("service", "operation"), buckets=_AWS_REQUEST_BUCKETS
 )
@@ -134,7 +134,7 @@ _PER_QUEUE = (
 def start_calls_at_zero(service: str, operations: Iterable[str]) -> None:
     """Creates the series of these operations' successes: an alert on their increase would miss the first one."""
     for operation in operations:
-        AWS_REQUEST.labels(service=service, operation=operation, code="200")
+        AWS_REQUEST.labels(service=service, operation=operation, code="OK")
 
 
 def start_at_zero(controllers: Iterable[str]) -> None:

@@ -55,7 +55,7 @@ OPERATIONS = [
     Panel("AWS calls", {"{{operation}}": 'sum by (operation) (rate(aws_request_total{service="kms"}[5m])) > 0'}, "reqps"),
     Panel(
         "AWS refusals",
-        {"{{operation}} {{code}}": 'sum by (operation, code) (rate(aws_request_total{code!="200"}[5m])) or vector(0)'},
+        {"{{operation}} {{code}}": 'sum by (operation, code) (rate(aws_request_total{code!="OK"}[5m])) or vector(0)'},
         "reqps",
     ),
     Panel("Duration of an AWS call, p99", {"{{operation}}": _quantile(0.99, "aws_request_duration_seconds", "operation")}, "s"),
@@ -84,10 +84,10 @@ KEYS = [
         {"{{reason}}": 'sum by (reason) (resource_condition{kind="KMSKey",type="Stalled",status="True"}) or vector(0)'},
     ),
     Panel("AWSProviders", {"{{reason}}": 'sum by (reason) (resource_condition{kind="AWSProvider",type="Ready"})'}),
-    Panel("Keys made", {"CreateKey": 'increase(aws_request_total{operation="CreateKey",code="200"}[1h])'}),
+    Panel("Keys made", {"CreateKey": 'increase(aws_request_total{operation="CreateKey",code="OK"}[1h])'}),
     Panel(
         "Deletions scheduled",
-        {"ScheduleKeyDeletion": 'increase(aws_request_total{operation="ScheduleKeyDeletion",code="200"}[1h])'},
+        {"ScheduleKeyDeletion": 'increase(aws_request_total{operation="ScheduleKeyDeletion",code="OK"}[1h])'},
         told="Can be taken back while the window lasts.",
     ),
     Panel("Creations without an answer", {"unresolved": "max(create_intents_unresolved)"}, kind="stat", told="Nought, but for minutes."),

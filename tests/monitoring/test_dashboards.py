@@ -101,7 +101,7 @@ def test_only_the_alerts_hold_that_this_history_calls_for(prometheus: str) -> No
 
     with contextlib.suppress(TimeoutError):
         wait_until(as_expected, DATA_SECONDS, "the last scrape shows all of it")
-    assert as_expected(), holding
+    assert as_expected(), (holding, asked(prometheus, 'aws_request_total{operation="ScheduleKeyDeletion"}'))
 
 
 def test_the_files_are_those_of_the_table() -> None:
