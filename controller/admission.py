@@ -18,6 +18,7 @@ from controller.awsproviders import AWSPROVIDERS
 from controller.decoding import tell
 from controller.key_objects import KMSKEYS
 from controller.kmsaliases import KMSALIASES
+from controller.kmsgrants import KMSGRANTS
 from controller.kube import Forbidden, Kube, KubeError, NotFound, Unauthorized, Unavailable
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Resource
@@ -25,6 +26,7 @@ from reconcilers.alias_fields import KMSAliasSpec
 from reconcilers.crds import crds
 from reconcilers.fields import Model
 from reconcilers.key_spec import KMSKeySpec
+from reconcilers.kmsgrant_fields import KMSGrantSpec
 from reconcilers.provider_fields import AWSProviderSpec
 
 Json = dict[str, Any]
@@ -33,6 +35,7 @@ KINDS: Final[dict[str, tuple[Resource, type[Model]]]] = {
     "KMSKey": (KMSKEYS, KMSKeySpec),
     "AWSProvider": (AWSPROVIDERS, AWSProviderSpec),
     "KMSAlias": (KMSALIASES, KMSAliasSpec),
+    "KMSGrant": (KMSGRANTS, KMSGrantSpec),
 }
 
 

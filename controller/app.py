@@ -34,6 +34,7 @@ from controller.informer import STALL_SECONDS, Informer
 from controller.key_objects import KMSKEYS
 from controller.kinds import Kind, informers, shut_down, synced, work
 from controller.kmsaliases import KMSALIASES, AliasCraft
+from controller.kmsgrants import KMSGRANTS, GrantCraft
 from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
@@ -198,9 +199,11 @@ class Program:
     def _dependents(self, keys: KMSKeys, operator: Operator) -> tuple[Kind, ...]:
         """The kinds that hang something on the keys."""
         means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
-        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store), self._settings.resync_interval, self._now)
-        keys.followers.append(aliases.key_changed)
-        return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS),)
+        interval, now = self._settings.resync_interval, self._now
+        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store), interval, now)
+        grants = Dependents(self._kube, means, GrantCraft(operator), interval, now)
+        keys.followers += [aliases.key_changed, grants.key_changed]
+        return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS), Kind(KMSGRANTS, grants, DEPENDENT_WORKERS))
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:
         """Asked for until it is told."""

@@ -8,7 +8,7 @@ Rules:
 2. Without one, every object is new.
 3. No cluster is a choice (no kubeconfig at all), never an accident: a cluster that is named and cannot be reached is an error. A plan that
    takes every object for new would say "create" where a key is.
-4. What hangs something on a key (KMSAlias) is judged by admission only: its plan depends on keys that may be only planned themselves.
+4. What hangs something on a key (KMSAlias, KMSGrant) is judged by admission only: its plan depends on keys that may be only planned themselves.
 5. What AWS cannot tell now makes its object's plan unknown, and leaves the others'.
 """
 

@@ -14,7 +14,7 @@ import yaml
 
 from reconcilers.fields import UNSEEN, Model
 from reconcilers.names import GROUP, VERSION
-from reconcilers.resources import AWSProvider, KMSAlias, KMSKey
+from reconcilers.resources import AWSProvider, KMSAlias, KMSGrant, KMSKey
 
 Json = dict[str, Any]
 
@@ -66,6 +66,12 @@ _TARGET_COLUMNS = [
     _column("Provider", ".status.provider", priority=1),
 ]
 _KMSALIAS_COLUMNS = [_column("Alias", ".spec.aliasName"), *_TARGET_COLUMNS]
+_KMSGRANT_COLUMNS = [
+    *_TARGET_COLUMNS,
+    _column("GrantId", ".status.grantId", priority=1),
+    _column("Role", ".spec.granteeRoleArn", priority=1),
+    _column("Principal", ".spec.granteePrincipal", priority=1),
+]
 
 
 def crds() -> list[Json]:
@@ -74,6 +80,7 @@ def crds() -> list[Json]:
         _crd(AWSProvider, {"plural": "awsproviders", "singular": "awsprovider", "shortNames": ["awsp"]}, _AWSPROVIDER_COLUMNS),
         _crd(KMSKey, {"plural": "kmskeys", "singular": "kmskey", "shortNames": ["kms"]}, _KMSKEY_COLUMNS),
         _crd(KMSAlias, {"plural": "kmsaliases", "singular": "kmsalias", "shortNames": ["kmsa"]}, _KMSALIAS_COLUMNS),
+        _crd(KMSGrant, {"plural": "kmsgrants", "singular": "kmsgrant", "shortNames": ["kmsg"]}, _KMSGRANT_COLUMNS),
     ]
 
 

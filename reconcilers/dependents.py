@@ -147,9 +147,10 @@ def change(
     return DependentPlan(due, status, write_ahead=news, drift=_is_drift(obj, status))
 
 
-def undo(obj: DependentObject[P, S], due: tuple[DependentAction, ...]) -> DependentPlan[S]:
-    """What has to be gone before the object may go."""
-    return DependentPlan(due, obj.status)
+def undo(obj: DependentObject[P, S], due: tuple[DependentAction, ...], ahead: dict[str, Any] | None = None) -> DependentPlan[S]:
+    """What has to be gone before the object may go. ahead: what must be remembered first."""
+    status = obj.status.model_copy(update=ahead or {})
+    return DependentPlan(due, status, write_ahead=status != obj.status)
 
 
 def report(obj: DependentObject[P, S], verdict: Verdict, now: datetime, **seen: Any) -> S:

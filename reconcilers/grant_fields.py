@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from reconcilers.fields import Model, cel, text
+from reconcilers.fields import Model, Rule, cel, text
 
 GrantOperation = Literal[
     "Decrypt",
@@ -71,12 +71,18 @@ class GrantConstraints(Model):
     ] = None
 
 
-class GrantSpec(Model):
-    """Who may do what with the key."""
+GrantName = Annotated[
+    str, text(r"^[a-zA-Z0-9:/_-]+$", "a grant's name takes letters, digits and :/_- only", min_length=1, max_length=256)
+]
+ONE_GRANTEE: Rule = cel(
+    "has(self.granteeRoleArn) != has(self.granteePrincipal)",
+    "a grant is for one principal: write granteeRoleArn or granteePrincipal",
+)
 
-    name: Annotated[
-        str, text(r"^[a-zA-Z0-9:/_-]+$", "a grant's name takes letters, digits and :/_- only", min_length=1, max_length=256)
-    ]
+
+class GrantTerms(Model):
+    """Who may do what with the key, by whatever name."""
+
     grantee_role_arn: Annotated[GranteeRole | None, Field(description="The role that gets the rights.")] = None
     grantee_principal: Annotated[Principal | None, Field(description="The user, account or session that gets the rights.")] = None
     operations: Annotated[
@@ -90,11 +96,12 @@ class GrantSpec(Model):
         ),
     ]
     retiring_principal: Annotated[Principal | None, Field(description="Who may retire the grant, beside the grantee.")] = None
-    constraints: GrantConstraints | None = None
+    constraints: Annotated[GrantConstraints | None, Field(description="Under which conditions the grant may be used.")] = None
 
-    cel: ClassVar = (
-        cel(
-            "has(self.granteeRoleArn) != has(self.granteePrincipal)",
-            "a grant is for one principal: write granteeRoleArn or granteePrincipal",
-        ),
-    )
+    cel: ClassVar[tuple[Rule, ...]] = (ONE_GRANTEE,)
+
+
+class GrantSpec(GrantTerms):
+    """Who may do what with the key."""
+
+    name: GrantName

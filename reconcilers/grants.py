@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from reconcilers.actions import CreateGrant, GrantChange, RevokeGrant
-from reconcilers.grant_fields import GrantConstraints, GrantSpec
+from reconcilers.grant_fields import GrantConstraints, GrantSpec, GrantTerms
 from reconcilers.key_status import KMSKeyStatus, RecordedGrant
 from reconcilers.states import Grant, ObservedKey, Unobservable, Wanted
 
@@ -28,10 +28,15 @@ Recorded = tuple[RecordedGrant, ...]
 
 
 def wanted_grant(spec: GrantSpec) -> Grant:
-    """What the user has declared. An empty constraint is none."""
+    """What the user has declared."""
+    return named_grant(spec.name, spec)
+
+
+def named_grant(name: str, spec: GrantTerms) -> Grant:
+    """These terms under that name. An empty constraint is none."""
     limits = spec.constraints or GrantConstraints()
     return Grant(
-        name=spec.name,
+        name=name,
         grantee=spec.grantee_role_arn or spec.grantee_principal or "",
         operations=frozenset(spec.operations),
         retiring=spec.retiring_principal,

@@ -4,6 +4,7 @@ What a field means when it is unset is written once (SPEC, USAGE), for the rules
 """
 
 from reconcilers.fields import Rule, cel
+from reconcilers.grant_operations import ANYBODYS, OF_SYMMETRIC, OF_USAGE
 
 
 def _resolved_spec(of: str) -> str:
@@ -24,19 +25,10 @@ _SIGNING = (
     "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 )
 
-_ANYBODYS = ("DescribeKey", "CreateGrant", "RetireGrant")
-_DATA_KEYS = (
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-)
-_ENCRYPTING = ("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo")
-
 
 def _only(which: str, operations: tuple[str, ...], what: str) -> Rule:
     """What grants of some keys may allow: the operations that these keys have."""
-    allowed = (*operations, *_ANYBODYS)
+    allowed = (*operations, *ANYBODYS)
     listed = ", ".join(f"'{name}'" for name in allowed)
     return cel(
         f"!has(self.grants) || !({which}) || self.grants.all(g, g.operations.all(o, o in [{listed}]))",
@@ -133,15 +125,15 @@ KEY_RULES = (
         "custom key stores hold no multi-Region keys: remove multiRegion, or use another origin",
         ".multiRegion",
     ),
-    _only(f"{SPEC} == 'SYMMETRIC_DEFAULT'", (*_ENCRYPTING, *_DATA_KEYS), "encrypts"),
+    _only(f"{SPEC} == 'SYMMETRIC_DEFAULT'", OF_SYMMETRIC, "encrypts"),
     _only(
         f"{SPEC} != 'SYMMETRIC_DEFAULT' && {USAGE} == 'ENCRYPT_DECRYPT'",
-        (*_ENCRYPTING, "GetPublicKey"),
+        OF_USAGE["ENCRYPT_DECRYPT"],
         "encrypts with a public key",
     ),
-    _only(f"{USAGE} == 'SIGN_VERIFY'", ("Sign", "Verify", "GetPublicKey"), "signs"),
-    _only(f"{USAGE} == 'GENERATE_VERIFY_MAC'", ("GenerateMac", "VerifyMac"), "makes MACs"),
-    _only(f"{USAGE} == 'KEY_AGREEMENT'", ("DeriveSharedSecret", "GetPublicKey"), "agrees on keys"),
+    _only(f"{USAGE} == 'SIGN_VERIFY'", OF_USAGE["SIGN_VERIFY"], "signs"),
+    _only(f"{USAGE} == 'GENERATE_VERIFY_MAC'", OF_USAGE["GENERATE_VERIFY_MAC"], "makes MACs"),
+    _only(f"{USAGE} == 'KEY_AGREEMENT'", OF_USAGE["KEY_AGREEMENT"], "agrees on keys"),
     cel(
         f"!has(self.grants) || {SPEC} == 'SYMMETRIC_DEFAULT' || self.grants.all(g, !has(g.constraints) || "
         "!(has(g.constraints.encryptionContextEquals) || has(g.constraints.encryptionContextSubset)))",

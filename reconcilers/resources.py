@@ -10,6 +10,7 @@ from reconcilers.fields import Model, Rule, cel
 from reconcilers.key_rules import KEY_STORE, ORIGIN, SPEC, USAGE, XKS_KEY
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
+from reconcilers.kmsgrant_fields import KMSGrantSpec, KMSGrantStatus
 from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 
 
@@ -86,3 +87,10 @@ class KMSAlias(Model):
             ".spec.aliasName",
         ),
     )
+
+
+class KMSGrant(Model):
+    """Rights of somebody on a key that this object does not own."""
+
+    spec: KMSGrantSpec
+    status: KMSGrantStatus = KMSGrantStatus()

@@ -62,7 +62,7 @@ class DependentSpec(Model):
     ] = None
     suspend: Annotated[bool | None, Field(description="true: the operator leaves object and key alone. Unset: false.")] = None
 
-    cel: ClassVar = (ONE_TARGET,)
+    cel: ClassVar[tuple[Rule, ...]] = (ONE_TARGET,)
 
 
 class DependentStatus(Model):

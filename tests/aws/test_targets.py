@@ -7,10 +7,10 @@ import pytest
 from aws.clients import Connection
 from aws.errors import AWSError
 from aws.kms import apply, create_key
-from aws.targets import follow_alias, look_at_alias
-from reconcilers.actions import CreateAlias, UpdateAlias
+from aws.targets import follow_alias, look_at_alias, look_at_grants
+from reconcilers.actions import CreateAlias, CreateGrant, UpdateAlias
 from reconcilers.reasons import Reason
-from reconcilers.states import Missing, ObservedKey, Unobservable
+from reconcilers.states import Grant, Missing, ObservedKey, Unobservable
 from tests.aws.test_aliases import ALIAS, scripted
 from tests.aws.test_kms import CREATE
 from tests.aws.worlds import refusal
@@ -48,3 +48,14 @@ async def test_any_other_refusal_is_raised() -> None:
     connection, _ = await scripted(DescribeKey=refusal("ThrottlingException"))
     with pytest.raises(AWSError, match="ThrottlingException"):
         await follow_alias(connection, ALIAS)
+
+
+async def test_the_grants_of_the_target_and_of_other_keys_are_seen(connection: Connection) -> None:
+    one, two = (await create_key(connection, CREATE)).arn, (await create_key(connection, CREATE)).arn
+    grant = Grant("reader", "arn:aws:iam::111122223333:role/app", frozenset({"Decrypt"}))
+    answer = await apply(connection, CreateGrant(two, grant))
+    seen = await look_at_grants(connection, one.rpartition("/")[2], frozenset({two}))
+    found = {arn: key.grants for arn, key in seen.keys.items() if isinstance(key, ObservedKey)}
+    assert found == {one: {}, two: {answer["GrantId"]: grant}}
+    assert seen.target == seen.keys[one]
+    assert (await look_at_grants(connection, None, frozenset({one}))).target is None

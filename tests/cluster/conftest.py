@@ -24,7 +24,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     name = f"test-{next(_numbers)}"
     cluster.kubectl("create", "namespace", name)
     yield name
-    kinds = "kmsaliases,kmskeys,awsproviders"
+    kinds = "kmsaliases,kmsgrants,kmskeys,awsproviders"
     for leftover in cluster.kubectl("get", kinds, "-n", name, "-o", "name").split():
         cluster.kubectl("patch", leftover, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     for kind in kinds.split(","):  # keys first: an operator that still runs would want their provider

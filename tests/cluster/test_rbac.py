@@ -9,7 +9,7 @@ import yaml
 from tests.cluster.cluster import BASE, Cluster
 from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT
 
-KINDS = ("kmskeys", "kmsaliases", "awsproviders")
+KINDS = ("kmskeys", "kmsaliases", "kmsgrants", "awsproviders")
 OURS = "aws-infra-operator.runner.codes"
 LEASE = "infra-operator.aws-infra-operator.runner.codes"
 

@@ -244,7 +244,7 @@ async def test_without_a_cluster_every_object_is_new_and_the_reader_is_told(monk
 
 
 async def test_files_without_objects_of_ours_are_a_mistake() -> None:
-    with pytest.raises(ManifestError, match="none of KMSKey, AWSProvider, KMSAlias"):
+    with pytest.raises(ManifestError, match="none of KMSKey, AWSProvider, KMSAlias, KMSGrant"):
         await plan(SmallCluster(), SmallAws(), secret("aws"))
 
 

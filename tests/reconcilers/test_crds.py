@@ -11,6 +11,7 @@ from reconcilers.crds import crds, files, render
 from reconcilers.fields import Model
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
+from reconcilers.kmsgrant_fields import KMSGrantSpec
 from reconcilers.names import GROUP, VERSION
 from reconcilers.provider_fields import AWSProviderSpec
 
@@ -40,7 +41,7 @@ def nodes(schema: Node, path: str = "") -> Iterator[tuple[str, Node]]:
             yield from nodes(schema[name], f"{path}[]")
 
 
-KINDS = ("AWSProvider", "KMSKey", "KMSAlias")
+KINDS = ("AWSProvider", "KMSKey", "KMSAlias", "KMSGrant")
 ALL = [pytest.param(node, id=f"{kind}{path}") for kind in KINDS for path, node in nodes(schema(kind)) if path != ".status"]
 # The spec is what rules of ours run over; the status is written by us alone.
 JUDGED = [pytest.param(node, id=f"{kind}.spec{path}") for kind in KINDS for path, node in nodes(schema(kind)["properties"]["spec"])]
@@ -61,7 +62,12 @@ def test_what_is_printed_is_what_the_files_hold() -> None:
     assert [yaml.safe_load(text) for text in files().values()] == crds()
 
 
-NAMES = [("AWSProvider", "awsproviders", "awsp"), ("KMSKey", "kmskeys", "kms"), ("KMSAlias", "kmsaliases", "kmsa")]
+NAMES = [
+    ("AWSProvider", "awsproviders", "awsp"),
+    ("KMSKey", "kmskeys", "kms"),
+    ("KMSAlias", "kmsaliases", "kmsa"),
+    ("KMSGrant", "kmsgrants", "kmsg"),
+]
 
 
 @pytest.mark.parametrize(("kind", "plural", "short"), NAMES)
@@ -130,7 +136,10 @@ def test_every_field_of_a_spec_says_what_it_is() -> None:
     assert [f"{kind}.{name}" for kind in KINDS for name, node in described[kind].items() if not node.get("description")] == []
 
 
-@pytest.mark.parametrize(("kind", "model"), [("KMSKey", KMSKeySpec), ("AWSProvider", AWSProviderSpec), ("KMSAlias", KMSAliasSpec)])
+SPECS = [("KMSKey", KMSKeySpec), ("AWSProvider", AWSProviderSpec), ("KMSAlias", KMSAliasSpec), ("KMSGrant", KMSGrantSpec)]
+
+
+@pytest.mark.parametrize(("kind", "model"), SPECS)
 def test_the_spec_in_the_schema_has_the_fields_of_the_model(kind: str, model: type[Model]) -> None:
     assert list(schema(kind)["properties"]["spec"]["properties"]) == [field.alias for field in model.model_fields.values()]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from controller.awsproviders import AWSPROVIDERS
 from controller.kmsaliases import KMSALIASES
+from controller.kmsgrants import KMSGRANTS
 from controller.kube import JSON_PATCH, MERGE_PATCH
 from controller.objects import Ref, Resource
 from controller.secrets import SECRETS
@@ -76,6 +77,10 @@ def alias(world: World, name: str = "front", namespace: str = NAMESPACE) -> Thin
     return Thing(world, KMSALIASES, name, namespace)
 
 
+def grant(world: World, name: str = "front", namespace: str = NAMESPACE) -> Thing:
+    return Thing(world, KMSGRANTS, name, namespace)
+
+
 def at(name: str, namespace: str | None = None) -> Json:
     """The part of a spec that names a KMSKey."""
     return {"targetRef": {"name": name} | ({"namespace": namespace} if namespace else {})}
@@ -141,4 +146,21 @@ ALIAS_SCENARIOS = {
     "move an alias to a key of another type": _alias({"one": {}, "two": SIGNING}, at("one"), at("two")),
     "delete an alias": _alias({"one": {}}, at("one"), None),
     "retain an alias": _alias({"one": {}}, {**at("one"), "deletionPolicy": "Retain"}, None),
+}
+
+
+READ: Json = {"granteeRoleArn": "arn:aws:iam::123456789012:role/reader", "operations": ["Decrypt", "DescribeKey"]}
+WRITE: Json = {**READ, "operations": ["Encrypt", "Decrypt", "DescribeKey"]}
+
+
+def _grant(keys: dict[str, Json], before: Json | None, after: Json | None) -> DependentScenario:
+    return DependentScenario(KMSGRANTS, keys, before, after)
+
+
+GRANT_SCENARIOS = {
+    "create one grant": _grant({"one": {}}, None, {**at("one"), **READ}),
+    "change one grant": _grant({"one": {}}, {**at("one"), **READ}, {**at("one"), **WRITE}),
+    "put one grant on another key": _grant({"one": {}, "two": {}}, {**at("one"), **READ}, {**at("two"), **WRITE}),
+    "delete one grant": _grant({"one": {}}, {**at("one"), **READ}, None),
+    "retain one grant": _grant({"one": {}}, {**at("one"), **READ, "deletionPolicy": "Retain"}, None),
 }

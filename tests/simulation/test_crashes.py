@@ -16,7 +16,7 @@ from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.aws_wires import lost_answer as lost_by_aws
 from tests.simulation.calls import Call
 from tests.simulation.conftest import SEED
-from tests.simulation.dependents import ALIAS_SCENARIOS
+from tests.simulation.dependents import ALIAS_SCENARIOS, GRANT_SCENARIOS
 from tests.simulation.lines import Point
 from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, Playable, play
 from tests.simulation.world import World
@@ -26,7 +26,7 @@ from tests.virtual_time import run_virtual
 STUCK_SECONDS = 5.0
 ONCE_ONLY = ("CreateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
 
-ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS}
+ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
 each_scenario = pytest.mark.parametrize("name", ALL)
 
 
