@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.emulator import REPOSITORY
-from tests.cluster.operator_process import Operator
+from tests.cluster.emulator import REPOSITORY, Backend
 from tests.cluster.tenant import Object, Tenant, key, provider, secret
 
 DOCUMENTS = REPOSITORY / "tests" / "cluster" / "documents"
@@ -23,17 +22,17 @@ def documents(name: str) -> list[Object]:
     return list(yaml.safe_load_all((DOCUMENTS / name).read_text()))
 
 
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Operator]:
-    with cluster.operator() as running:
-        yield running
+@pytest.fixture(scope="module", params=[Backend.MOTO, Backend.MINISTACK])
+def aws(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with one of the emulators, and an operator as it ships."""
+    with cluster.beside(request.param) as beside, beside.operator() as running:
+        yield beside
         assert running.process.terminate(30) == 0
 
 
 @pytest.fixture
-def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Tenant:
-    assert operator
-    return Tenant(cluster, namespace)
+def tenant(aws: Cluster, namespace: str) -> Tenant:
+    return Tenant(aws, namespace)
 
 
 @contextlib.contextmanager
@@ -50,18 +49,44 @@ def with_provider(tenant: Tenant, name: str) -> Iterator[None]:
         tenant.kubectl("delete", "awsproviders", "--all")
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_an_example_becomes_the_key_that_its_reader_expects_and_goes_the_way_that_it_names(name: str, cluster: Cluster, tenant: Tenant) -> None:
-    (wanted,) = documents(name)
-    user = Tenant(cluster, wanted["metadata"].get("namespace", tenant.namespace))
-    with with_provider(user, wanted["spec"].get("providerRef", {}).get("name", "production-aws")):
-        user.apply_file(DOCUMENTS / name)
-        status = user.until_settled(wanted["metadata"]["name"])
+class Example:
+    """A document of the product in a namespace that has the provider which it names, or one that it need not name."""
+
+    def __init__(self, aws: Cluster, name: str) -> None:
+        (wanted,) = documents(name)
+        self.file = DOCUMENTS / name
+        self.spec, self.name = wanted["spec"], wanted["metadata"]["name"]
+        self.user = Tenant(aws, wanted["metadata"].get("namespace") or self.file.stem)
+        self.provider = self.spec.get("providerRef", {}).get("name", "production-aws")
+
+    def apply(self) -> None:
+        """Applies it as it is."""
+        place = self.user.namespace
+        needed = documents(PROVIDERS[self.provider])
+        for one in needed:
+            one["metadata"]["namespace"] = place
+        if place != "default":
+            needed.insert(0, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+        self.user.apply(*needed)
+        self.user.apply_file(self.file)
+
+
+def test_the_examples_become_the_keys_that_their_readers_expect_and_go_the_way_that_they_name(aws: Cluster) -> None:
+    examples = [Example(aws, name) for name in KEYS]
+    for example in examples:
+        example.apply()
+    keys = {example.file.stem: (example, example.user.until_settled(example.name)) for example in examples}
+    for example, status in keys.values():
         assert status["ready"] is True
-        check(user, status["keyId"], wanted["spec"])
-        user.delete(wanted["metadata"]["name"])
-        retained = wanted["spec"].get("deletionPolicy") == "Retain"
-        assert user.described(status["keyId"])["KeyState"] == ("Enabled" if retained else "PendingDeletion")
+        check(example.user, status["keyId"], example.spec)
+        example.user.kubectl("delete", "kmskey", example.name, "--wait=false")
+    states = {}
+    for name, (example, status) in keys.items():
+        example.user.leave()
+        example.user.kubectl("delete", "awsproviders", "--all")
+        states[name] = example.user.described(status["keyId"])["KeyState"]
+    retained = {name: example.spec.get("deletionPolicy") == "Retain" for name, (example, _) in keys.items()}
+    assert states == {name: "Enabled" if stays else "PendingDeletion" for name, stays in retained.items()}
 
 
 def check(user: Tenant, key_id: str, spec: dict[str, Any]) -> None:
@@ -73,6 +98,8 @@ def check(user: Tenant, key_id: str, spec: dict[str, Any]) -> None:
     assert user.rotates(key_id) is spec.get("enableKeyRotation", False)
     assert user.tags(key_id).items() >= spec.get("tags", {}).items()
     assert user.tags(key_id)["managed-by"] == "infra-operator"
+    granted = {grant["Name"]: sorted(grant["Operations"]) for grant in user.kms.list_grants(KeyId=key_id)["Grants"]}
+    assert granted == {grant["name"]: sorted(grant["operations"]) for grant in spec.get("grants", [])}
     if "keyPolicy" in spec:
         assert user.policy(key_id) == json.loads(spec["keyPolicy"])
 
@@ -118,8 +145,8 @@ def older_key(provider_name: str) -> Object:
 @pytest.mark.parametrize(
     ("objects", "region"), [([OLDER_ROLE], "us-east-1"), ([OLDER_SECRET, OLDER_STATIC], "us-west-2")], ids=["role", "access key"]
 )
-def test_a_sample_of_the_older_operator_works(objects: list[Object], region: str, tenant: Tenant, cluster: Cluster) -> None:
-    user = Tenant(cluster, tenant.namespace, region)
+def test_a_sample_of_the_older_operator_works(objects: list[Object], region: str, tenant: Tenant, aws: Cluster) -> None:
+    user = Tenant(aws, tenant.namespace, region)
     user.apply(*objects, older_key(objects[-1]["metadata"]["name"]))
     status = user.until_settled("app-data")
     assert status["keyArn"].startswith(f"arn:aws:kms:{region}:")
