@@ -22,6 +22,7 @@ ROLE = "arn:aws:iam::123456789012:role/operator"
 GRANT = {"name": "app", "granteeRoleArn": ROLE, "operations": ["Decrypt"]}
 USER = {"name": "user", "granteePrincipal": "arn:aws:iam::123456789012:user/app", "operations": ["Encrypt"]}
 RSA = {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}
+STORE = {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "cks-1234567890abcdef0"}
 SIGNERS = (
     "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 )
@@ -75,6 +76,8 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
         )
         for spec, usage in (("RSA_2048", None), ("ECC_NIST_P256", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC"))
     ),
+    ("B22: imported material", {"origin": "EXTERNAL", "enableKeyRotation": True}, "KMS rotates material of its own only"),
+    ("B22: a CloudHSM store", STORE | {"enableKeyRotation": True}, "KMS rotates material of its own only"),
     ("B24: period 89", {"enableKeyRotation": True, "rotationPeriodInDays": 89}, "spec.rotationPeriodInDays in body should be"),
     (
         "B25: period 2561",
@@ -243,6 +246,7 @@ FIXED: list[tuple[str, Spec, Spec, str]] = [
     ("B16: another keySpec", {}, {"keySpec": "HMAC_256", "keyUsage": "GENERATE_VERIFY_MAC"}, "keySpec"),
     ("B17: another keyUsage", {"keySpec": "RSA_2048"}, {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}, "keyUsage"),
     ("B18: multiRegion", {}, {"multiRegion": True}, "multiRegion"),
+    ("B19: origin", {}, {"origin": "EXTERNAL"}, "origin"),
 ]
 
 

@@ -65,7 +65,20 @@ POLICIES = [
     ("B66: no action", without("Action"), "statement 1 has no Action"),
     ("B67: no resource", without("Resource"), "statement 1 has no Resource"),
 ]
+DENIAL = '{"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}'
 REFUSED = [
+    (
+        "B60: fewer letters than bytes",
+        {"keyPolicy": POLICY.ljust(70_000) + "\u00f6" * 61_000},
+        Reason.POLICY_TOO_LARGE,
+        "has 192000 bytes",
+    ),
+    (
+        "B69: a denial of everybody",
+        {"keyPolicy": POLICY.replace(STATEMENT, f"{STATEMENT}, {DENIAL}")},
+        Reason.POLICY_LOCKOUT,
+        "deny it to neither",
+    ),
     *((name, {"keyPolicy": text}, Reason.INVALID_POLICY, words) for name, text, words in POLICIES),
     ("B71: a bypass", {"bypassPolicyLockoutSafetyCheck": True}, Reason.BYPASS_NOT_ALLOWED, "--allow-policy-lockout-bypass"),
 ]
@@ -196,6 +209,33 @@ def test_what_is_odd_and_allowed_is_made_as_it_is_and_never_written_again(spec: 
     assert ready.status == "True"
     assert AROUND.plan(made).actions == ()
     assert settle(made, AROUND) == made
+
+
+def test_b68_a_living_key_is_not_given_a_policy_that_leaves_the_operator_out() -> None:
+    here = replace(AROUND, account=replace(account(), caller_arn="arn:aws:sts::123456789012:assumed-role/keys/infra-operator"))
+    made = settle(never_touched(wish({"keyPolicy": POLICY})), here)
+    others = POLICY.replace('"123456789012"', '"arn:aws:iam::123456789012:role/other"')
+    changed = replace(made.key, spec=wish({"keyPolicy": others}).spec, generation=2)
+    bad = settle(replace(made, key=changed), here)
+    ready = find("Ready", bad.key.status.conditions)
+    assert ready is not None
+    assert (ready.reason, bad.seen) == (Reason.POLICY_LOCKOUT, made.seen)
+
+
+def test_b70_of_a_condition_only_kms_can_say_whether_it_leaves_the_operator_out() -> None:
+    failure = Failure(
+        FailureKind.STALLED,
+        "CreateKey",
+        "MalformedPolicyDocumentException",
+        "The new key policy will not allow you to",
+        "request",
+    )
+    conditional = POLICY.replace('"Resource"', '"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}, "Resource"')
+    told, _ = refused_by_aws({"keyPolicy": conditional}, failure)
+    ready = find("Ready", told.status.conditions)
+    assert ready is not None
+    assert ready.reason == Reason.POLICY_REJECTED
+    assert end(mended(World(told, NotCreated()))) == end(fresh())
 
 
 def test_b20_a_provider_that_leads_elsewhere_changes_nothing_until_it_leads_back() -> None:
