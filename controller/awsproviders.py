@@ -58,7 +58,10 @@ class Reached:
 
 
 class AWSProviders:
-    """The providers of all namespaces. `wakers` are called with the provider that has changed."""
+    """The providers of all namespaces. `wakers` are called with the provider that has changed.
+
+    `tied` are asked how many objects of other kinds need a provider until they have undone what they made through it.
+    """
 
     def __init__(
         self, kube: Kube, clients: Clients, events: EventRecorder, rules: ProviderRules, now: Callable[[], datetime]
@@ -66,6 +69,7 @@ class AWSProviders:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("awsprovider")
         self.wakers: list[Callable[[Ref], None]] = []
+        self.tied: list[Callable[[Ref], int]] = []
         self._kube = kube
         self._events = events
         self._rules = rules
@@ -95,13 +99,18 @@ class AWSProviders:
         """What the informer of the keys tells."""
         for group in self._users.changed(old, new):
             provider = self.resolve(group.namespace, _as_reference(group.named))
-            obj = None if isinstance(provider, Problem) else self.store.get(provider)
-            if obj is None:
-                continue
-            if obj.deletion_timestamp is not None and not self._count(obj).keys:
-                self.queue.add(obj.ref, Priority.USER)
-            else:
-                self.queue.add_after(obj.ref, USERS_SECONDS)
+            if not isinstance(provider, Problem):
+                self.users_changed(provider)
+
+    def users_changed(self, provider: Ref) -> None:
+        """Its number is told later, but one that waits for its last user to go does so at once."""
+        obj = self.store.get(provider)
+        if obj is None:
+            return
+        if obj.deletion_timestamp is not None and not self._count(obj).keys:
+            self.queue.add(obj.ref, Priority.USER)
+        else:
+            self.queue.add_after(obj.ref, USERS_SECONDS)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass over one provider: try its credentials, report; when to try again. Raises KubeError."""
@@ -235,7 +244,9 @@ class AWSProviders:
         return written
 
     def _count(self, obj: KubeObject) -> Users:
-        return self._users.of(obj.ref, lambda group: self._comes(group, obj), everybodys=self.is_everybodys(obj.ref))
+        keys = self._users.of(obj.ref, lambda group: self._comes(group, obj), everybodys=self.is_everybodys(obj.ref))
+        tied = sum(count(obj.ref) for count in self.tied)
+        return Users(keys.objects + tied, keys.keys + tied)
 
     def _comes(self, group: Group, obj: KubeObject) -> bool:
         """Whether keys of this group are led to this provider; where only labels tell that nobody has read yet, they may be."""

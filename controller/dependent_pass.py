@@ -23,7 +23,7 @@ from controller.dependent_objects import dependent_object
 from controller.events import EventRecorder, Regarding
 from controller.kube import Forbidden, NotFound
 from controller.namespaces import NamespaceLabels
-from controller.objects import Resource
+from controller.objects import KubeObject, Resource
 from controller.own_object import OwnObject
 from controller.store import Store
 from controller.target_keys import known_keys
@@ -93,6 +93,7 @@ class DependentPass(Generic[P, S, V]):
         self._own = own
         self._spec = spec
         self._now = now
+        self._found: KubeObject | Problem
         self._reached: Reached | None = None
         self._seen: V
 
@@ -136,7 +137,8 @@ class DependentPass(Generic[P, S, V]):
         target = await self._target()
         if isinstance(target, Problem):
             return target
-        reached = await self._means.providers.reach(target.namespace, target.provider_ref)
+        self._found = await self._means.providers.find(target.namespace, target.provider_ref)
+        reached = await self._means.providers.connect(self._found)
         if isinstance(reached, Unobservable):
             return Problem(reached.reason, reached.message)
         self._reached = reached
@@ -171,6 +173,8 @@ class DependentPass(Generic[P, S, V]):
         log.info("action", action=type(action).__name__, told=action.told)
         match action:
             case AddFinalizer():
+                assert isinstance(self._found, KubeObject)  # no plan adds it without a way
+                await self._means.providers.protect(self._found)
                 await self._own.protect(self._craft.finalizer)
                 return
             case RemoveFinalizer():

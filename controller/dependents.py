@@ -18,6 +18,7 @@ from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
+from controller.ties import Ties
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.dependents import stop
 from reconcilers.states import Problem
@@ -43,12 +44,16 @@ class Dependents(Generic[P, S, V]):
         self._now = now
         self._own = OwnWrites(self.store)
         self._aims = Aims()
+        self._ties = Ties(craft.finalizer)
         means.providers.wakers.append(self._wake)
+        means.providers.tied.append(self._ties.of)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
         count_conditions(self._craft.resource.kind, old, new)
         self._aims.changed(old, new)
+        for provider in self._ties.changed(old, new):
+            self._means.providers.users_changed(provider)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)

@@ -28,7 +28,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """How many KMSKeys come to a provider, and how many of them have our finalizer, and so have, or may have, a key."""
+    """How many objects come to a provider, and how many of them have our finalizer, and so have, or may have, something in AWS."""
 
     objects: int
     keys: int
@@ -57,7 +57,7 @@ def plan_awsprovider(
 
 def plan_leaving(generation: int, before: AWSProviderStatus, users: Users, now: datetime) -> ProviderPlan:
     """The status of a provider that is being deleted and that keys still need."""
-    message = "It goes once no key needs it: delete the keys that use it (status.keysInUse tells how many), or let them use another."
+    message = "It goes once no key needs it: delete the objects that use it (status.keysInUse tells how many), or let them use another."
     finding = Finding(False, Reason.DELETING, message)
     return ProviderPlan(_status(generation, before, finding, now, ready=False, keys_in_use=users.keys), LOOK_AGAIN)
 

@@ -231,5 +231,10 @@ class AWSProviderStatus(Model):
     caller_identity: str | None = None
     last_authentication_time: Timestamp | None = None
     keys_in_use: Annotated[
-        int | None, Field(ge=0, description="KMSKeys that have, or may have, a key through this provider; seconds late.")
+        int | None,
+        Field(
+            ge=0,
+            description="KMSKeys that have, or may have, a key through this provider, and KMSAliases and KMSGrants that need it to undo what "
+            "they have made; seconds late.",
+        ),
     ] = None

@@ -2,6 +2,8 @@
 
 import pytest
 
+from controller.awsproviders import AWSPROVIDERS
+from controller.objects import Ref
 from tests.simulation.dependents import SIGNING, Thing, alias, at, provide
 from tests.simulation.kms_model import late
 from tests.simulation.world import World
@@ -337,3 +339,21 @@ async def test_a_denied_call_is_told_and_done_once_it_is_allowed() -> None:
         world.kms.denied.clear()
         await made.ready()
         assert made.status.get("lastError") is None
+
+
+async def test_a_provider_stays_until_the_last_alias_is_undone() -> None:
+    async with World() as world:
+        world.start("a")
+        arn = _outside_key(world)
+        made = await _alias(world, targetKeyId=arn)
+        world.kms.denied.add("DeleteAlias")
+        path = AWSPROVIDERS.path("shop", "main")
+        world.user("DELETE", path)
+        made.delete()
+        await made.reason("DeletionBlocked")
+        await world.advance(120)
+        assert world.etcd.get("awsproviders", Ref("shop", "main")) is not None
+        world.kms.denied.clear()
+        await made.gone()
+        await world.until(lambda: world.etcd.get("awsproviders", Ref("shop", "main")) is None, within=60)
+        assert _holders(world) == []
