@@ -1,12 +1,13 @@
 """What users do to an object, each with the state from which it begins and the one in which it ends.
 
-play() carries one out, with or without something that goes wrong at one point of its traffic, and returns what became of the world. The
+play() carries one out, with or without something that goes wrong at points of its traffic, and returns what became of the world. The
 points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events, the lease.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from reconcilers.names import RECREATE_ANNOTATION
@@ -160,16 +161,20 @@ SCENARIOS: dict[str, Scenario] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a scenario: the keys, the status, how often each AWS write was done, and the points that were passed."""
+    """The end of a scenario: the keys, the status, how often each AWS write was done, the points that were passed, the exit codes."""
 
     keys: tuple[Key, ...]
     status: Json | None
     writes: Counter[str]
     points: tuple[str, ...]
+    exits: tuple[int, ...]
 
 
-async def play(scenario: Playable, disturb: Disturbance | None = None, at: int = -1) -> Outcome:
-    """Carry out the scenario with replica "a"; `disturb` is called at the point of that number. Raises AssertionError."""
+async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = MappingProxyType({})) -> Outcome:
+    """Carry out the scenario, beginning with replica "a"; at the points of these numbers, counted from 0, the world is disturbed.
+
+    Raises AssertionError.
+    """
     async with World() as world:
         world.start("a")
         await scenario.prepare(world)
@@ -177,10 +182,11 @@ async def play(scenario: Playable, disturb: Disturbance | None = None, at: int =
         points: list[str] = []
 
         def watch(call: Call, point: Point) -> float:
-            if any(word in call.name for word in BACKGROUND):
+            if any(word in call.name for word in BACKGROUND) or world.replicas[call.replica].exit_code is not None:
                 return 0.0
             points.append(f"{point} {call.name}")
-            return disturb(world, call, point) if disturb and len(points) == at + 1 else 0.0
+            disturb = disturbances.get(len(points) - 1)
+            return disturb(world, call, point) if disturb else 0.0
 
         began = world.time
         world.traffic.watcher = watch
@@ -205,7 +211,8 @@ def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, 
     keys = tuple(replace(key, created=START, deletion_date=None, rotations=_undated(key)) for key in world.kms.keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
-    return Outcome(keys, status, world.traffic.names("aws", began), points)
+    exits = tuple(replica.exit_code for replica in world.replicas.values() if replica.exit_code is not None)
+    return Outcome(keys, status, world.traffic.names("aws", began), points, exits)
 
 
 def _undated(key: Key) -> tuple[Json, ...]:

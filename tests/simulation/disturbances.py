@@ -1,0 +1,128 @@
+"""Things that go wrong at one point of a scenario's traffic, and what must be so in the end all the same.
+
+Rules:
+1. The end must be that of the undisturbed run: the same keys, the same status.
+2. The way there is compared too: each disturbance may cost one more of each write, but none of those that are made only once.
+3. All runs begin with the same seed, so that a run is repeated by its scenario and its points.
+"""
+
+import asyncio
+import contextvars
+import functools
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from tests.simulation.api_transport import lost_answer as lost_by_kube
+from tests.simulation.aws_wires import lost_answer as lost_by_aws
+from tests.simulation.calls import Call
+from tests.simulation.conftest import SEED
+from tests.simulation.dependents import ALIAS_SCENARIOS
+from tests.simulation.lines import Point
+from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, Playable, play
+from tests.simulation.world import World
+from tests.virtual_time import run_virtual
+
+# Longer than what passes under way are given after SIGTERM.
+STUCK_SECONDS = 5.0
+RESTART_SECONDS = 1.0
+KILLED = 137
+ONCE_ONLY = ("CreateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
+
+ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS}
+
+
+def crash(world: World, call: Call, _point: Point) -> float:
+    """kill -9, and another process a second later."""
+    world.replicas[call.replica].kill()
+    asyncio.get_running_loop().call_later(RESTART_SECONDS, world.start, _next(call.replica))
+    return 0.0
+
+
+def lose(world: World, call: Call, point: Point) -> float:
+    """What the call asks for is done, and the answer never arrives."""
+    if point == "before":
+        world.traffic.faults.on((lost_by_aws if call.target == "aws" else lost_by_kube)(call.name))
+    return 0.0
+
+
+def shut_down(world: World, call: Call, _point: Point) -> float:
+    """SIGTERM while this call hangs; the next process starts when the old one has ended."""
+    world.replicas[call.replica].terminate()
+    asyncio.get_running_loop().create_task(_succeed(world, call.replica), context=contextvars.Context())
+    return STUCK_SECONDS
+
+
+async def _succeed(world: World, name: str) -> None:
+    await world.replicas[name].ended()
+    world.start(_next(name))
+
+
+def _next(replica: str) -> str:
+    return chr(ord(replica) + 1)
+
+
+def singles(name: str, disturb: Disturbance) -> Iterator[tuple[int, list[str]]]:
+    """One run for each point: its number, and how its end differs."""
+    for at, point in enumerate(undisturbed(name).points):
+        yield at, [f"{name}, {at} {point}: {one}" for one in differences(name, {at: disturb})]
+
+
+def pairs(name: str, first: Disturbance, second: Disturbance, every: int = 1) -> Iterator[tuple[int, int, list[str]]]:
+    """One run for each point of the undisturbed run and each point that comes after it once it was disturbed.
+
+    every: only one of so many of the later points, beginning with another one for each earlier point.
+    """
+    for at in range(len(undisturbed(name).points)):
+        later = at + 1 + at % every
+        while (outcome := played(name, {at: first, later: second})) is not None:
+            found = [str(outcome)] if isinstance(outcome, AssertionError) else list(_compared(outcome, undisturbed(name), 2))
+            yield at, later, [f"{name}, {at} and {later}: {one}" for one in found]
+            later += every
+
+
+def differences(name: str, disturbances: Mapping[int, Disturbance]) -> list[str]:
+    """How the end of the disturbed run differs from that of the undisturbed one."""
+    outcome = played(name, disturbances)
+    assert outcome is not None
+    if isinstance(outcome, AssertionError):
+        return [str(outcome)]
+    return list(_compared(outcome, undisturbed(name), len(disturbances)))
+
+
+def played(name: str, disturbances: Mapping[int, Disturbance]) -> Outcome | AssertionError | None:
+    """The end of the run; None where it had too few points for all disturbances."""
+    random.seed(SEED)
+    reached: list[int] = []
+
+    def counted(at: int, disturb: Disturbance) -> Disturbance:
+        def disturb_and_count(world: World, call: Call, point: Point) -> float:
+            reached.append(at)
+            return disturb(world, call, point)
+
+        return disturb_and_count
+
+    outcome: Outcome | AssertionError
+    try:
+        outcome = run_virtual(play(ALL[name], {at: counted(at, disturb) for at, disturb in disturbances.items()}))
+    except AssertionError as error:
+        outcome = error
+    return outcome if len(reached) == len(disturbances) else None
+
+
+@functools.cache
+def undisturbed(name: str) -> Outcome:
+    random.seed(SEED)
+    return run_virtual(play(ALL[name]))
+
+
+def _compared(outcome: Outcome, expected: Outcome, disturbances: int) -> Iterator[str]:
+    if outcome.keys != expected.keys:
+        yield f"the keys are {outcome.keys}, not {expected.keys}"
+    if any(code not in (0, KILLED) for code in outcome.exits):
+        yield f"processes ended with {outcome.exits}"
+    if outcome.status != expected.status:
+        yield f"the status is {outcome.status}, not {expected.status}"
+    allowed = expected.writes + Counter({name: disturbances for name in expected.writes if name not in ONCE_ONLY})
+    if not outcome.writes <= allowed:
+        yield f"the writes were {outcome.writes}, not {expected.writes}"
