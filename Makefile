@@ -14,7 +14,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench crds dashboards lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench soak crds dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -61,6 +61,9 @@ cluster: setup ## an API server and an AWS emulator in the foreground, until Ctr
 
 demo: setup ## the operator at work, step by step, in under a minute (KEEP=1 stays up)
 	@KEEP=$(KEEP) $(BIN)/python -m tests.cluster.demo
+
+soak: setup ## ten thousand simulations, in under 15 minutes on two cores
+	@$(BIN)/python -m tests.soak
 
 bench: setup ## measure
 	@$(BIN)/python -m tests.bench

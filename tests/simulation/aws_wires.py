@@ -68,7 +68,7 @@ class _ModelWire:
 
     async def send(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         key = str(parameters.get("KeyId", ""))
-        call = Call(self._line.replica, "aws", operation, key, writes=operation not in READ_OPERATIONS)
+        call = Call(self._line.replica, "aws", operation, key, writes=operation not in READ_OPERATIONS, parameters=parameters)
 
         def execute() -> dict[str, Any]:
             try:

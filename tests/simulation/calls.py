@@ -1,7 +1,8 @@
 """One request of a replica, as logs, faults and watchers of the traffic know it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 Target = Literal["aws", "kube"]
 
@@ -17,6 +18,7 @@ class Call:
     writes: bool
     at: float = 0.0
     outcome: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.at:9.3f} {self.replica} {self.name} {self.subject} -> {self.outcome}"

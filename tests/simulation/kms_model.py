@@ -66,6 +66,11 @@ class Kms:
         self._bury()
         return [history.newest for history in self._histories.values()]
 
+    def as_it_was(self, key: str, moment: datetime) -> Key | None:
+        """The key of this id or ARN at that time; None before it was made, and once it is gone."""
+        history = next((one for arn, one in self._histories.items() if key in (arn, one.newest.key_id)), None)
+        return history.at(moment) if history else None
+
     def edit(self, arn: str, **changes: Any) -> None:
         """What nobody could do with a call: a new state, or a tag of the past."""
         history = self._histories[arn]

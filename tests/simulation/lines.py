@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, cast
 
 from tests.simulation.calls import Call, Target
-from tests.simulation.faults import Fault, Faults
+from tests.simulation.faults import ANSWER, Fault, Faults
 
 T = TypeVar("T")
 Point = Literal["before", "after"]
@@ -63,12 +63,14 @@ class Line:
         await self._stay(latency / 2 + self._traffic.watcher(call, "before"))
         fault = self._traffic.faults.take(call)
         answer: _Answer[T] | None = None
-        if fault is None or fault.executes:
-            answer = self._execute(call, execute)
+        for _ in range(1 if fault is None else fault.executes):
+            again = self._execute(call, execute)
+            answer = answer or again
             await self._stay(self._traffic.watcher(call, "after"))
-        await self._stay(latency / 2)
-        if fault is not None:
-            return cast(T, await happen(fault))
+        await self._stay(latency / 2 + (fault.delay if fault else 0.0))
+        outcome = await happen(fault) if fault else ANSWER
+        if outcome is not ANSWER:
+            return cast(T, outcome)
         assert answer is not None
         return answer.open()
 

@@ -98,6 +98,11 @@ class Replica:
         return Lease(config, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
 
 
+def current() -> Replica | None:
+    """The replica that runs now."""
+    return _OWNER.get(None)
+
+
 def own_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Let the loop note whose each new task is."""
 

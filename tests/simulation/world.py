@@ -83,6 +83,7 @@ class World:
         self.etcd = Etcd(self._loop.time)
         self.server = ApiServer(self.etcd, lambda: self.now().isoformat().replace("+00:00", "Z"), seed)
         self.replicas: dict[str, Replica] = {}
+        self.forged: set[str] = set()  # objects whose status was written by the user
         self.user("POST", "/api/v1/namespaces", {"metadata": {"name": "kube-system"}})
         self.set_secret(CANARY)
         self.user("POST", AWSPROVIDERS.path(NAMESPACE), _provider())
@@ -148,6 +149,8 @@ class World:
 
     def patch(self, name: str, body: Json, subresource: str | None = None) -> Json:
         """A merge patch, as of kubectl edit."""
+        if subresource == "status":
+            self.forged.add(name)
         return self.user("PATCH", KMSKEYS.path(NAMESPACE, name, subresource), body, MERGE_PATCH)
 
     def set_secret(self, credentials: Credentials) -> None:

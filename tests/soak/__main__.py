@@ -1,0 +1,77 @@
+"""`make soak`: everything that can go wrong in a simulated world, more often than an everyday run has time for.
+
+    python -m tests.soak [--runs 10000] [--seed N] [--no-pairs]
+
+1. Every scenario, disturbed at every point of its traffic: a crash, a lost answer, a shutdown.
+2. Every scenario, disturbed at every pair of points: two crashes, two lost answers.
+3. Random lives of a world (tests/simulation/machine.py), in portions of 50, each from a seed of its own.
+
+The processes share the work, one for each core. At the end stands what was covered, and what was found: for a random run its seed, and the
+shortest steps that fail; for a scenario its points. The exit code is 1 if anything was found.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tests.simulation.disturbances import ALL
+from tests.soak.portions import Exhaustive, Pairs, Portion, RandomRuns, carry_out
+
+PORTION = 50
+
+
+def portions(runs: int, seed: int, *, pairs: bool) -> Iterator[Portion]:
+    """All that is to be done; what takes long comes first, so that no process is left with it alone."""
+    if pairs:
+        yield from (Pairs(name, kind) for name in ALL for kind in ("crash", "lost answer"))
+    yield from (Exhaustive(name, kind) for name in ALL for kind in ("crash", "lost answer", "shutdown"))
+    for number in range(0, runs, PORTION):
+        yield RandomRuns(seed + number // PORTION, min(PORTION, runs - number))
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(description="Ten thousand simulations.")
+    parser.add_argument("--runs", type=int, default=10_000, help="random runs")
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()), help="of the first portion of random runs; the next ones count up"
+    )
+    parser.add_argument("--no-pairs", action="store_true", help="leave the pairs of points out")
+    options = parser.parse_args()
+    _say(f"seed {options.seed}, {os.cpu_count()} processes")
+    began, covered, problems = time.monotonic(), Counter[tuple[str, str]](), list[str]()
+    work = list(portions(options.runs, options.seed, pairs=not options.no_pairs))
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        for number, done in enumerate(as_completed([pool.submit(carry_out, portion) for portion in work]), start=1):
+            found = done.result()
+            covered += found.covered
+            problems += found.problems
+            for problem in found.problems:
+                _say(problem)
+            if number % 50 == 0:
+                _say(f"{number} of {len(work)} portions, {time.monotonic() - began:.0f} s")
+    _tell(covered)
+    simulations = sum(count for (group, _), count in covered.items() if group == "simulations")
+    _say(f"\n{simulations:,} simulations in {time.monotonic() - began:.0f} s, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def _tell(covered: Counter[tuple[str, str]]) -> None:
+    """Each group with its counts."""
+    for group in sorted({group for group, _ in covered}):
+        _say(f"\n{group}")
+        for name, count in sorted((name, count) for (one, name), count in covered.items() if one == group):
+            _say(f"{count:>10,}  {name}")
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The work of a soak, in portions that a process of the pool carries out; each tells what it covered and what it found."""
+
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+
+from structlog.testing import capture_logs
+
+from tests.simulation.disturbances import crash, lose, pairs, shut_down, singles, undisturbed
+from tests.simulation.invariants import CHECKED
+from tests.simulation.machine import COVERED
+from tests.simulation.random_runs import run
+from tests.simulation.scenarios import Disturbance
+
+KINDS: dict[str, Disturbance] = {"crash": crash, "lost answer": lose, "shutdown": shut_down}
+
+
+@dataclass(frozen=True)
+class Exhaustive:
+    """A scenario, disturbed once, at each point."""
+
+    scenario: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A scenario, disturbed twice, at each pair of points."""
+
+    scenario: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class RandomRuns:
+    """Random lives of a world."""
+
+    seed: int
+    runs: int
+
+
+Portion = Exhaustive | Pairs | RandomRuns
+
+
+@dataclass
+class Found:
+    """covered: how often what was done, by group and name."""
+
+    covered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+def carry_out(portion: Portion) -> Found:
+    """In a process of the pool."""
+    with capture_logs():
+        match portion:
+            case Exhaustive():
+                return _exhaustive(portion)
+            case Pairs():
+                return _pairs(portion)
+            case RandomRuns():
+                return _random(portion)
+
+
+def _exhaustive(portion: Exhaustive) -> Found:
+    found = Found()
+    points = undisturbed(portion.scenario).points
+    for at, problems in singles(portion.scenario, KINDS[portion.kind]):
+        found.covered["simulations", f"each scenario, one {portion.kind}"] += 1
+        found.covered["scenarios", portion.scenario] += 1
+        found.covered[f"points of one {portion.kind}", points[at]] += 1
+        found.problems += problems
+    return found
+
+
+def _pairs(portion: Pairs) -> Found:
+    found = Found()
+    disturb = KINDS[portion.kind]
+    for _, _, problems in pairs(portion.scenario, disturb, disturb):
+        found.covered["simulations", f"each scenario, two times {portion.kind}"] += 1
+        found.covered["scenarios", portion.scenario] += 1
+        found.problems += problems
+    return found
+
+
+def _random(portion: RandomRuns) -> Found:
+    """hypothesis tells the steps of the shortest failing run in notes of the exception."""
+    found = Found()
+    before, checked = Counter(COVERED), Counter(CHECKED)
+    try:
+        run(portion.seed, portion.runs)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it was found
+        found.problems.append(f"seed {portion.seed}, {portion.runs} runs:\n{''.join(traceback.format_exception(error)[-30:])}")
+    found.covered["simulations", "random runs"] += portion.runs
+    for name, count in (COVERED - before).items():
+        found.covered[_group(name), name] += count
+    for name, count in (CHECKED - checked).items():
+        found.covered["invariants checked", name] += count
+    return found
+
+
+def _group(name: str) -> str:
+    if name.startswith(("crash before", "crash after")):
+        return "points of random crashes"
+    return "faults" if name.startswith("fault ") else "steps of random runs"
