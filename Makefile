@@ -14,7 +14,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench soak crds dashboards lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench soak promises crds dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -64,6 +64,9 @@ demo: setup ## the operator at work, step by step, in under a minute (KEEP=1 sta
 
 soak: setup ## ten thousand simulations, in under 15 minutes on two cores
 	@$(BIN)/python -m tests.soak
+
+promises: setup ## write docs/reliability.md from the tests
+	@$(BIN)/python -m tests.promises
 
 bench: setup ## measure
 	@$(BIN)/python -m tests.bench

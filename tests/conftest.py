@@ -1,4 +1,7 @@
-"""What all tests share: the marker `virtual_time`, which gives an async test (and its async fixtures) a loop that jumps."""
+"""What all tests share: the markers.
+
+virtual_time gives an async test (and its async fixtures) a loop that jumps; holds says which promises a test is for.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,8 +12,9 @@ from tests.virtual_time import VirtualTimeLoop
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker: unknown ones are refused."""
+    """Register the markers: unknown ones are refused."""
     config.addinivalue_line("markers", "virtual_time: run the async test on a loop whose clock jumps (tests/virtual_time.py)")
+    config.addinivalue_line("markers", "holds(*numbers): this test holds these promises (tests/promises.py)")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -42,6 +42,7 @@ async def test_all_pages_are_one_list() -> None:
     ]
 
 
+@pytest.mark.holds("F34")
 async def test_an_expired_marker_starts_again_once() -> None:
     connection, _ = await listing(FIRST, EXPIRED, {"Keys": [1, 2, 3]})
     assert await KEYS.read(connection, {}) == [1, 2, 3]
@@ -50,6 +51,7 @@ async def test_an_expired_marker_starts_again_once() -> None:
         await KEYS.read(connection, {})
 
 
+@pytest.mark.holds("F34")
 @pytest.mark.parametrize("page", [{}, {"Keys": [1], "Truncated": True}, {"Keys": [1], "Truncated": True, "NextMarker": ""}])
 async def test_a_partial_list_is_no_list(page: dict[str, Any]) -> None:
     connection, _ = await listing(page)

@@ -65,6 +65,7 @@ async def test_a_provider_keeps_its_connection_while_its_request_is_the_same() -
     assert aws.open_wires == 0
 
 
+@pytest.mark.holds("F37")
 async def test_a_rotated_secret_makes_a_new_connection_and_closes_the_old_one_after_its_calls() -> None:
     aws = World()
     clients = Clients(terms(aws.open), 0.5)
@@ -129,6 +130,7 @@ async def test_a_region_that_does_not_exist_is_not_looked_up() -> None:
     assert aws.opened == []
 
 
+@pytest.mark.holds("F35")
 async def test_a_revoked_role_session_is_assumed_anew_within_the_same_call() -> None:
     aws = World()
     clients = Clients(terms(aws.open), 0.5)

@@ -30,6 +30,7 @@ RESET = boto.EndpointConnectionError(endpoint_url=URL, error=aiohttp.ClientOSErr
 BAD_TLS = boto.SSLError(endpoint_url=URL, error=ssl.SSLError("certificate"))
 
 
+@pytest.mark.holds("F28", "F44")
 @pytest.mark.parametrize(
     ("code", "message", "status", "kind", "for_create"),
     [
@@ -95,6 +96,7 @@ def test_each_failure_without_an_answer_has_its_class(
     assert type(translate("CreateKey", error)) is for_create
 
 
+@pytest.mark.holds("F48")
 def test_what_was_not_sent_has_a_known_result() -> None:
     assert type(translate("CreateKey", TimeoutError(), sent=False)) is RetryableError
 

@@ -82,6 +82,7 @@ async def test_a_pod_without_a_token_assumes_the_role() -> None:
     assert sts.open_wires == 0
 
 
+@pytest.mark.holds("F36")
 async def test_a_pod_without_credentials_and_token_is_blocked() -> None:
     sts = Sts(pod_arn=None)
     with pytest.raises(BlockedError):
@@ -102,6 +103,7 @@ async def test_a_second_role_is_assumed_with_all_that_the_provider_says() -> Non
     assert parameters["Tags"] == [{"Key": "team", "Value": "a"}]
 
 
+@pytest.mark.holds("F35")
 async def test_credentials_are_renewed_ahead_of_their_end_and_by_one_caller_only() -> None:
     sts = Sts()
     session = Session(terms(sts.open), CHAINED)
@@ -114,6 +116,7 @@ async def test_credentials_are_renewed_ahead_of_their_end_and_by_one_caller_only
     assert sts.handed_out == 2
 
 
+@pytest.mark.holds("F36")
 async def test_when_sts_is_down_the_old_credentials_serve_until_they_end() -> None:
     sts = Sts()
     session = Session(terms(sts.open), CHAINED)
@@ -145,6 +148,7 @@ async def test_a_hanging_sts_holds_up_only_the_one_who_asks_it() -> None:
     assert await first == "session-1"
 
 
+@pytest.mark.holds("F35")
 async def test_refused_credentials_of_a_role_are_assumed_anew() -> None:
     sts = Sts()
     session = Session(terms(sts.open), CHAINED)

@@ -168,6 +168,7 @@ def test_without_a_cluster_the_samples_can_be_planned(cluster: Cluster, tenant: 
     assert "Note: No cluster: every object is taken for new" in told
 
 
+@pytest.mark.holds("I24")
 def test_the_retained_key_of_a_deleted_object_is_an_orphan(shell: Shell, tenant: Tenant) -> None:
     tenant.provide()
     for name in ("kept", "left"):
@@ -183,6 +184,7 @@ def test_the_retained_key_of_a_deleted_object_is_an_orphan(shell: Shell, tenant:
     assert tenant.described(left)["KeyState"] == "Enabled"
 
 
+@pytest.mark.holds("F68")
 def test_keys_of_another_cluster_are_none_of_our_orphans(shell: Shell, tenant: Tenant) -> None:
     tenant.provide()
     foreign = tenant.kms.create_key(Tags=[{"TagKey": OWNER_TAGS[0], "TagValue": "another cluster"}])["KeyMetadata"]["KeyId"]

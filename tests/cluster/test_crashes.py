@@ -37,6 +37,7 @@ def lives_for(operator: Operator, seconds: float) -> None:
         operator.process.wait(seconds)
 
 
+@pytest.mark.holds("F12")
 def test_killed_twenty_times_it_makes_one_key_for_each_object(cluster: Cluster, namespace: str) -> None:
     seed = random.randrange(2**32)  # noqa: S311 - chooses moments, guards nothing
     moments = random.Random(seed)  # noqa: S311 - as above
@@ -86,6 +87,7 @@ def killed_inside(start: Start, proxy: AwsProxy, fault: Fault) -> None:
         kill(operator)
 
 
+@pytest.mark.holds("F3", "F4")
 @pytest.mark.parametrize(("kind", "calls"), [(Kind.HOLD_AFTER, 1), (Kind.HOLD_BEFORE, 2)], ids=["that AWS has", "that AWS never saw"])
 def test_killed_inside_a_createkey_it_finds_out_whether_there_is_a_key(
     kind: Kind, calls: int, start: Start, proxy: AwsProxy, tenant: Tenant
@@ -103,6 +105,7 @@ def test_killed_inside_a_createkey_it_finds_out_whether_there_is_a_key(
 CHANGES = ["UpdateKeyDescription", "TagResource", "UntagResource", "EnableKeyRotation", "DisableKey"]
 
 
+@pytest.mark.holds("F7")
 def test_killed_after_each_of_its_writes_it_makes_each_of_them_once(start: Start, proxy: AwsProxy, tenant: Tenant) -> None:
     with start():
         tenant.declare("k", description="old", tags={"a": "1"})
@@ -118,6 +121,7 @@ def test_killed_after_each_of_its_writes_it_makes_each_of_them_once(start: Start
     assert tenant.rotates(key_id)
 
 
+@pytest.mark.holds("F9")
 def test_killed_after_scheduling_a_deletion_it_lets_the_object_go_without_a_second_one(
     start: Start, proxy: AwsProxy, tenant: Tenant
 ) -> None:
@@ -132,6 +136,7 @@ def test_killed_after_scheduling_a_deletion_it_lets_the_object_go_without_a_seco
     assert proxy.writes == ["CreateKey", "ScheduleKeyDeletion"]
 
 
+@pytest.mark.holds("F11")
 def test_asked_to_stop_inside_a_createkey_it_stores_the_answer_first(start: Start, proxy: AwsProxy, tenant: Tenant) -> None:
     proxy.faults.append(Fault("CreateKey", Kind.HOLD_AFTER))
     with start() as operator:
@@ -145,6 +150,7 @@ def test_asked_to_stop_inside_a_createkey_it_stores_the_answer_first(start: Star
     assert "creationAttempt" not in tenant.get("k")["status"]
 
 
+@pytest.mark.holds("F45")
 def test_asked_to_stop_with_work_waiting_it_begins_no_more_and_leaves_no_key_unknown(
     cluster: Cluster, proxy: AwsProxy, tenant: Tenant
 ) -> None:
@@ -158,6 +164,7 @@ def test_asked_to_stop_with_work_waiting_it_begins_no_more_and_leaves_no_key_unk
     assert len(known) < keys
 
 
+@pytest.mark.holds("F45")
 def test_a_second_signal_ends_it_where_it_stands(start: Start, proxy: AwsProxy, tenant: Tenant) -> None:
     proxy.faults.append(Fault("CreateKey", Kind.HOLD_AFTER))
     with start() as operator:

@@ -67,6 +67,7 @@ def test_a_key_that_is_dealt_with_already_lets_its_object_go_without_a_call(tena
     assert tenant.described(key_id)["KeyState"] == "Disabled"
 
 
+@pytest.mark.holds("F40")
 def test_a_retained_key_lets_its_object_go_without_a_provider(proxy: AwsProxy, tenant: Tenant) -> None:
     key_id = made(tenant, deletionPolicy="Retain")
     remove_provider(tenant)
@@ -76,6 +77,7 @@ def test_a_retained_key_lets_its_object_go_without_a_provider(proxy: AwsProxy, t
     assert tenant.described(key_id)["KeyState"] == "Enabled"
 
 
+@pytest.mark.holds("F40")
 def test_a_deletion_that_needs_its_provider_waits_for_it_and_says_so(tenant: Tenant) -> None:
     key_id = made(tenant)
     remove_provider(tenant)

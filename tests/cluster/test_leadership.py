@@ -79,6 +79,7 @@ def test_a_standby_is_ready_and_writes_nothing(pair: tuple[Replica, Replica], te
     assert [status(f"{standby.operator.health_url}/{probe}") for probe in ("healthz", "readyz")] == [200, 200]
 
 
+@pytest.mark.holds("F45")
 def test_after_sigterm_the_other_one_works_within_three_seconds(pair: tuple[Replica, Replica], tenant: Tenant) -> None:
     leader, standby = pair
     tenant.until_ready("AuthenticationSucceeded", "main", kind="awsprovider")
@@ -99,6 +100,7 @@ def test_after_kill_9_the_other_one_works_soon_after_the_lease_has_ended(pair: t
     assert (leader.proxy.writes, standby.proxy.writes) == ([], ["CreateKey"])
 
 
+@pytest.mark.holds("F43")
 def test_a_leader_that_wakes_from_a_long_pause_ends_without_a_write(pair: tuple[Replica, Replica], tenant: Tenant) -> None:
     leader, standby = pair
     leader.signal(signal.SIGSTOP)
@@ -109,6 +111,7 @@ def test_a_leader_that_wakes_from_a_long_pause_ends_without_a_write(pair: tuple[
     assert (leader.proxy.writes, standby.proxy.writes) == ([], ["CreateKey"])
 
 
+@pytest.mark.holds("F42")
 def test_a_leader_whose_lease_was_given_to_another_ends_at_once(pair: tuple[Replica, Replica], cluster: Cluster) -> None:
     leader, standby = pair
     give_lease_to(cluster, "somebody")
@@ -123,6 +126,7 @@ def give_lease_to(cluster: Cluster, name: str) -> None:
     cluster.kubectl("patch", "lease", LEASE, "-n", NAMESPACE, "--type=merge", "-p", patch)
 
 
+@pytest.mark.holds("F42")
 def test_a_lease_that_was_deleted_ends_up_with_one_of_the_two(pair: tuple[Replica, Replica], cluster: Cluster, tenant: Tenant) -> None:
     leader, standby = pair
     cluster.kubectl("delete", "lease", LEASE, "-n", NAMESPACE)

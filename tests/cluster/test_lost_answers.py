@@ -46,6 +46,7 @@ def tenant(proxy: AwsProxy, cluster: Cluster, namespace: str) -> Iterator[Tenant
     user.leave()
 
 
+@pytest.mark.holds("F29", "F28")
 @pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.FAIL_AFTER])
 def test_a_key_whose_answer_is_lost_is_found_and_not_made_again(kind: Kind, proxy: AwsProxy, tenant: Tenant) -> None:
     proxy.faults.append(Fault("CreateKey", kind))
@@ -57,6 +58,7 @@ def test_a_key_whose_answer_is_lost_is_found_and_not_made_again(kind: Kind, prox
     assert tenant.until_event("k", "KeyFound")
 
 
+@pytest.mark.holds("F29")
 def test_a_key_whose_answer_never_comes_is_found_and_not_made_again(proxy: AwsProxy, tenant: Tenant) -> None:
     proxy.faults.append(Fault("CreateKey", Kind.HOLD_AFTER))
     tenant.declare("k")
@@ -92,6 +94,7 @@ def test_a_createkey_that_was_refused_for_its_credentials_is_sent_again_without_
     assert proxy.calls.count("ListKeys") <= 1  # once in a process, for the keys of earlier objects
 
 
+@pytest.mark.holds("F51")
 def test_an_object_that_is_deleted_while_its_key_is_unknown_takes_the_key_along(proxy: AwsProxy, tenant: Tenant) -> None:
     proxy.faults += [Fault("CreateKey", Kind.CUT_AFTER), Fault("GetResources", Kind.CUT_BEFORE, times=3)]
     tenant.declare("k")
@@ -101,6 +104,7 @@ def test_an_object_that_is_deleted_while_its_key_is_unknown_takes_the_key_along(
     assert tenant.described(key_id)["KeyState"] == "PendingDeletion"
 
 
+@pytest.mark.holds("F29")
 @pytest.mark.parametrize("kind", [Kind.CUT_BEFORE, Kind.CUT_AFTER, Kind.FAIL_AFTER])
 def test_a_repeatable_write_whose_answer_is_lost_is_made_good(kind: Kind, proxy: AwsProxy, tenant: Tenant) -> None:
     tenant.declare("k")
@@ -181,6 +185,7 @@ def test_a_ready_key_stays_ready_while_aws_does_not_answer(proxy: AwsProxy, tena
     tenant.until_settled("k", PATIENCE_SECONDS)
 
 
+@pytest.mark.holds("F62")
 @pytest.mark.parametrize("operation", ["DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus"])
 def test_what_may_not_be_read_is_named_and_nothing_is_written(operation: str, proxy: AwsProxy, tenant: Tenant) -> None:
     tenant.declare("k", keyPolicy=POLICY, enableKeyRotation=True)

@@ -52,6 +52,7 @@ def test_the_namespace_refuses_a_pod_that_is_less_restricted(cluster: Cluster, f
         admit(cluster, lax)
 
 
+@pytest.mark.holds("F47")
 def test_the_container_cannot_write_to_its_root_nor_gain_rights(cluster: Cluster) -> None:
     (container,) = pod(cluster)["spec"]["containers"]
     assert container["securityContext"] == {
@@ -61,6 +62,7 @@ def test_the_container_cannot_write_to_its_root_nor_gain_rights(cluster: Cluster
     }
 
 
+@pytest.mark.holds("F46")
 def test_a_drain_takes_one_of_two_replicas_at_a_time(cluster: Cluster) -> None:
     deployment = installed(cluster, "deployment", SERVICE_ACCOUNT)["spec"]
     budget = installed(cluster, "poddisruptionbudget", SERVICE_ACCOUNT)["spec"]

@@ -82,6 +82,7 @@ def test_a_provider_whose_aws_does_not_answer_says_so(proxy: AwsProxy, tenant: T
     tenant.until_ready("AuthenticationSucceeded", "main", kind="awsprovider")
 
 
+@pytest.mark.holds("F39")
 def test_an_account_that_is_not_the_pinned_one_is_not_written_to(proxy: AwsProxy, tenant: Tenant) -> None:
     tenant.apply(provider("main", accountID="999999999999"), key("k"))
     message = tenant.until_ready("AccountMismatch", "main", kind="awsprovider")["message"]

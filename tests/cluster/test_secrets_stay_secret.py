@@ -76,6 +76,7 @@ def test_the_log_is_talkative_enough_to_prove_anything(running: tuple[AwsProxy, 
     assert "aws_connected" in log
 
 
+@pytest.mark.holds("I15")
 def test_a_key_s_whole_life_says_no_secret(running: tuple[AwsProxy, Operator], tenant: Tenant) -> None:
     tenant.apply(*OBJECTS)
     tenant.until_settled("k")
@@ -96,6 +97,7 @@ QUOTING = [
 ]
 
 
+@pytest.mark.holds("I15")
 @pytest.mark.parametrize(("operation", "code", "words"), QUOTING, ids=[f"{operation} {code}" for operation, code, _ in QUOTING])
 def test_a_refusal_that_quotes_credentials_is_told_without_them(
     operation: str, code: str, words: str, running: tuple[AwsProxy, Operator], tenant: Tenant

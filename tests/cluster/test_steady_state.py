@@ -47,6 +47,7 @@ def until_looked_at(proxy: AwsProxy, rounds: int) -> None:
     wait_until(lambda: proxy.calls.count("DescribeKey") >= rounds * KEYS, ROUNDS_SECONDS, f"{rounds} looks at each key")
 
 
+@pytest.mark.holds("I17")
 def test_a_resync_that_finds_everything_in_order_writes_nothing(proxy: AwsProxy, tenant: Tenant) -> None:
     plain = [key(f"plain-{number}", tags={"number": str(number)}) for number in range(KEYS - 3)]
     full = key("full", description="all", enableKeyRotation=True, rotationPeriodInDays=100, keyPolicy=POLICY)

@@ -50,18 +50,21 @@ async def test_a_pod_uses_its_service_account(pod: Path) -> None:
     assert await found.credentials.header() == "Bearer first"
 
 
+@pytest.mark.holds("F48")
 @pytest.mark.usefixtures("pod")
 async def test_an_ipv6_address_is_bracketed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     assert (await find_access()).server == "https://[fd00::1]:6443"
 
 
+@pytest.mark.holds("F48")
 @pytest.mark.usefixtures("pod")
 async def test_a_pod_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     assert (await find_access()).proxy is None
 
 
+@pytest.mark.holds("F44")
 @pytest.mark.virtual_time
 async def test_a_token_is_read_again_each_minute_of_the_monotonic_clock(pod: Path) -> None:
     credentials = (await find_access()).credentials
@@ -110,6 +113,7 @@ def counting() -> tuple[Credentials, list[str]]:
     return Credentials(read), reads
 
 
+@pytest.mark.holds("F21")
 @pytest.mark.virtual_time
 async def test_refused_credentials_are_read_again_at_once_and_only_once() -> None:
     credentials, reads = counting()

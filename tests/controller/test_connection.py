@@ -110,6 +110,7 @@ async def test_without_a_token_nothing_is_claimed() -> None:
         assert json.loads(await kube.get("/x"))["who"] is None
 
 
+@pytest.mark.holds("F48")
 async def test_the_environment_diverts_no_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else")
@@ -161,6 +162,7 @@ async def test_a_401_is_answered_with_fresh_credentials_also_for_a_post() -> Non
     assert shown == ["Bearer old", "Bearer new", "Bearer new"]
 
 
+@pytest.mark.holds("F21")
 async def test_a_401_is_retried_once() -> None:
     handler, shown = accepting()
     async with talking(handler) as kube:

@@ -279,6 +279,7 @@ async def test_an_hour_of_refusals_is_one_line_in_the_log(api: EventsAPI, record
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["event_not_written"]
 
 
+@pytest.mark.holds("F55")
 async def test_a_namespace_that_is_gone_is_not_worth_a_warning(api: EventsAPI, recorder: EventRecorder) -> None:
     api.failure = refusal(404, "NotFound")
     with structlog.testing.capture_logs() as lines:

@@ -124,6 +124,7 @@ async def test_two_namespaces_feed_one_store_and_leave_each_other_alone() -> Non
 # ---- resuming
 
 
+@pytest.mark.holds("F13")
 async def test_a_watch_that_ends_in_time_is_resumed_without_a_list() -> None:
     watcher = Watcher(server_with("a"))
     async with watcher.running():
@@ -148,6 +149,7 @@ async def test_what_happens_between_two_watches_is_not_lost() -> None:
     assert len(server.lists) == 1
 
 
+@pytest.mark.holds("F17")
 async def test_connections_reset_each_minute_cost_no_lists_and_no_growing_pauses() -> None:
     watcher = Watcher(server_with("a"))
     async with watcher.running():
@@ -179,6 +181,7 @@ async def test_bookmarks_are_not_needed() -> None:
         assert watcher.mirrors_the_server()
 
 
+@pytest.mark.holds("F16")
 async def test_a_half_open_connection_is_noticed() -> None:
     watcher = Watcher(server_with("a"))
     watcher.server.watch_answers.append(silence())

@@ -50,6 +50,7 @@ async def test_a_list_after_a_gap_announces_exactly_what_changed() -> None:
     assert recreated == ["deleted", "added"]
 
 
+@pytest.mark.holds("F15")
 @pytest.mark.parametrize(
     ("refusal", "reason"),
     [
@@ -78,6 +79,7 @@ async def test_a_server_that_refuses_every_version_is_not_listed_in_a_hot_loop()
     assert len(watcher.server.lists) <= 30
 
 
+@pytest.mark.holds("F15")
 async def test_a_list_whose_continue_token_expires_starts_over() -> None:
     class Compacting(ApiServer):
         async def send(self, request: Request) -> Response:
@@ -145,6 +147,7 @@ async def test_a_line_that_the_connection_cut_comes_again_with_the_next_watch() 
 # ---- repetitions and disorder
 
 
+@pytest.mark.holds("F23")
 @pytest.mark.parametrize(
     "lines",
     [
@@ -212,6 +215,7 @@ async def test_watches_that_end_at_once_are_no_hot_loop(line: bytes) -> None:
     assert len(watcher.server.lists) == 1
 
 
+@pytest.mark.holds("F13")
 @pytest.mark.parametrize("answer", [ConnectionRefusedError("refused"), failure(503, "ServiceUnavailable"), failure(500, "Oops")])
 async def test_ten_minutes_without_a_server_are_survived_with_patience_and_without_a_list(answer: Response | Exception) -> None:
     watcher = Watcher(server_with("a"))
@@ -230,6 +234,7 @@ async def test_ten_minutes_without_a_server_are_survived_with_patience_and_witho
     assert len(watcher.server.lists) == 1
 
 
+@pytest.mark.holds("F20")
 @pytest.mark.parametrize(("seconds", "earliest"), [("7", 7.0), ("86400", RETRY_AFTER_LIMIT_SECONDS)])
 async def test_retry_after_is_honoured_up_to_a_limit(seconds: str, earliest: float) -> None:
     watcher = Watcher(server_with("a"))
@@ -241,6 +246,7 @@ async def test_retry_after_is_honoured_up_to_a_limit(seconds: str, earliest: flo
     assert len(watcher.server.lists) == 1
 
 
+@pytest.mark.holds("F56")
 async def test_a_kind_that_vanishes_deletes_nothing_and_is_found_again() -> None:
     watcher = Watcher(server_with("a"))
     async with watcher.running():

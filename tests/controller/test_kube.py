@@ -112,6 +112,7 @@ def test_a_json_patch_that_does_not_fit_is_a_conflict(
     assert type(translate(failure(422, "Invalid", causes=causes), patched(content_type))) is expected
 
 
+@pytest.mark.holds("F20")
 @pytest.mark.parametrize(
     ("response", "seconds"),
     [

@@ -178,6 +178,7 @@ async def test_a_second_contender_waits(server: LeaseServer) -> None:
 STRANGE_TIMES = ["2025-01-01T00:00:00.000000Z", "2027-01-01T00:00:00.000000Z", "2026-01-01T00:00:00", "", None]
 
 
+@pytest.mark.holds("F44")
 @virtual
 @pytest.mark.parametrize("written", STRANGE_TIMES)
 @pytest.mark.parametrize("duration", [15, 60])
@@ -191,6 +192,7 @@ async def test_a_dead_rivals_lease_is_taken_after_its_duration_whatever_time_it_
     assert server.spec["leaseTransitions"] == 1
 
 
+@pytest.mark.holds("F44")
 @virtual
 @pytest.mark.parametrize("written", STRANGE_TIMES)
 async def test_a_living_rivals_lease_is_never_taken_whatever_time_it_writes(server: LeaseServer, written: str | None) -> None:
@@ -205,6 +207,7 @@ async def test_a_living_rivals_lease_is_never_taken_whatever_time_it_writes(serv
 ENDLESS_FAULTS = ["hang", "refuse", "garbage", "lost", "late", "400", "401", "403", "404", "409", "429", "500", "503"]
 
 
+@pytest.mark.holds("F41", "F20")
 @virtual
 @pytest.mark.parametrize("fault", ENDLESS_FAULTS)
 async def test_a_leader_that_cannot_renew_stops_by_the_deadline_and_another_leads_only_later(
@@ -236,6 +239,7 @@ async def test_a_fault_shorter_than_the_deadline_costs_nothing(server: LeaseServ
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.holds("F18")
 @virtual
 async def test_a_slow_server_is_no_reason_to_lose_the_lease(server: LeaseServer) -> None:
     a = await Contender(server, "a").leads()
@@ -244,6 +248,7 @@ async def test_a_slow_server_is_no_reason_to_lose_the_lease(server: LeaseServer)
     assert a.lost_at is None
 
 
+@pytest.mark.holds("F14")
 @virtual
 async def test_after_an_outage_of_half_an_hour_somebody_leads_again_by_itself(server: LeaseServer) -> None:
     a = await Contender(server, "a").leads()
@@ -532,6 +537,7 @@ class Duel:
             self.contenders = [self.join() if contender.lost_at is not None else contender for contender in self.contenders]
 
 
+@pytest.mark.holds("F41")
 @virtual
 @pytest.mark.parametrize("seed", range(8))
 async def test_two_never_lead_at_once_under_random_failures_and_yet_somebody_does(seed: int) -> None:

@@ -125,6 +125,7 @@ async def test_after_stop_nobody_is_served(session: aiohttp.ClientSession) -> No
     assert listener.port is None
 
 
+@pytest.mark.holds("F70")
 async def test_a_handler_that_hangs_is_cut_off(session: aiohttp.ClientSession) -> None:
     async def hang(_request: web.Request) -> web.Response:
         await asyncio.Event().wait()
@@ -136,6 +137,7 @@ async def test_a_handler_that_hangs_is_cut_off(session: aiohttp.ClientSession) -
     assert [line["event"] for line in lines] == ["http_request_cut_off"]
 
 
+@pytest.mark.holds("F70")
 async def test_a_scraper_that_stops_reading_is_cut_off() -> None:
     sending_ended = asyncio.Event()
 

@@ -100,6 +100,7 @@ async def test_a_success_starts_the_backoff_over() -> None:
     assert last - last_failure <= 2
 
 
+@pytest.mark.holds("I23")
 async def test_what_fails_for_ever_costs_twelve_passes_an_hour() -> None:
     bench = Bench(fails(RefusedError()))
     await bench.run(2 * 3600)
@@ -160,6 +161,7 @@ async def test_results_are_counted() -> None:
     assert sample("active_workers") == 0
 
 
+@pytest.mark.holds("F69")
 async def test_one_object_that_always_fails_delays_no_other() -> None:
     refs = [Ref("default", str(number)) for number in range(1000)]
 
@@ -175,6 +177,7 @@ async def test_one_object_that_always_fails_delays_no_other() -> None:
     assert max(bench.starts[ref][0] for ref in refs[1:]) < 11
 
 
+@pytest.mark.holds("F24", "I8")
 async def test_one_object_is_never_reconciled_twice_at_once_and_its_storm_ends_in_one_pass() -> None:
     active: list[Ref] = []
 

@@ -166,6 +166,7 @@ async def test_a_timer_that_fires_while_its_item_is_active_runs_it_once_more(que
     assert await drain(queue) == ["a"]
 
 
+@pytest.mark.holds("F44")
 async def test_timers_passed_during_a_pause_all_fire_after_it(queue: WorkQueue[str]) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
@@ -330,6 +331,7 @@ class Observer:
         await asyncio.gather(*workers)
 
 
+@pytest.mark.holds("I8")
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_no_item_is_ever_with_two_workers_and_no_add_is_lost(seed: int) -> None:

@@ -103,6 +103,7 @@ def test_each_policy_does_what_it_says_in_every_state(policy: DeletionPolicy, st
     assert types(plan(dying(policy), observed(state))) == OUTCOMES[policy][state]
 
 
+@pytest.mark.holds("I4")
 @pytest.mark.parametrize(
     ("policy", "window", "days"),
     [

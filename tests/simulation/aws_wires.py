@@ -101,6 +101,11 @@ def internal_error(operation: str, times: float = 1, *, executes: bool = False, 
     return Fault(operation, lambda: client_error(operation, code, "", 500), executes=executes, times=times)
 
 
+def refused(operation: str, code: str, message: str, times: float = 1) -> Fault:
+    """AWS's own word that nothing was done."""
+    return Fault(operation, lambda: client_error(operation, code, message), times=times, target="aws")
+
+
 def throttled(operation: str, times: float = 1, probability: float = 1.0) -> Fault:
     """HTTP 400, as KMS throttles."""
     error = ("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")

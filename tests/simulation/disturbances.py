@@ -17,7 +17,7 @@ from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.aws_wires import lost_answer as lost_by_aws
 from tests.simulation.calls import Call
 from tests.simulation.conftest import SEED
-from tests.simulation.dependents import ALIAS_SCENARIOS
+from tests.simulation.dependents import ALIAS_SCENARIOS, GRANT_SCENARIOS
 from tests.simulation.lines import Point
 from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, Playable, play
 from tests.simulation.world import World
@@ -29,7 +29,7 @@ RESTART_SECONDS = 1.0
 KILLED = 137
 ONCE_ONLY = ("CreateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
 
-ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS}
+ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
 
 
 def crash(world: World, call: Call, _point: Point) -> float:

@@ -40,6 +40,7 @@ async def test_a_key_without_aliases_costs_no_call_about_them() -> None:
         assert "ListAliases" not in {call.name for call in world.traffic.calls}
 
 
+@pytest.mark.holds("F65")
 async def test_an_alias_deleted_outside_is_made_again_with_one_write_and_a_warning() -> None:
     async with World() as world:
         await _made(world, **NAMED)
@@ -51,6 +52,7 @@ async def test_an_alias_deleted_outside_is_made_again_with_one_write_and_a_warni
         assert [event["type"] for event in world.events if event["reason"] == "DriftCorrected"] == ["Warning"]
 
 
+@pytest.mark.holds("F66")
 async def test_an_alias_moved_outside_is_a_conflict_until_it_is_free() -> None:
     async with World() as world:
         await _made(world, **NAMED)
@@ -67,6 +69,7 @@ async def test_an_alias_moved_outside_is_a_conflict_until_it_is_free() -> None:
         assert world.key("orders").aliases == BOTH
 
 
+@pytest.mark.holds("F66")
 async def test_two_objects_that_want_one_alias_do_not_fight_and_the_later_one_waits() -> None:
     async with World() as world:
         first = await _made(world, **NAMED)

@@ -16,6 +16,7 @@ ENDLESS = 10**9
 CHANGED = {"description": "x", "keyPolicy": FULL["keyPolicy"].replace("2012", "2008"), "tags": {"a": "b"}, "enabled": False}
 
 
+@pytest.mark.holds("F8", "I23")
 @pytest.mark.parametrize(
     "operation", ["DisableKeyRotation", "DisableKey", "PutKeyPolicy", "TagResource", "UntagResource", "UpdateKeyDescription"]
 )
@@ -39,6 +40,7 @@ async def test_a_missing_permission_is_named_and_tried_rarely_and_heals(operatio
         await world.ready("orders")
 
 
+@pytest.mark.holds("F8")
 async def test_a_missing_permission_to_rotate_makes_no_second_key() -> None:
     async with World() as world:
         world.start("a")
@@ -52,6 +54,7 @@ async def test_a_missing_permission_to_rotate_makes_no_second_key() -> None:
         assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F27")
 async def test_a_throttle_storm_delays_new_keys_and_makes_none_twice() -> None:
     async with World() as world:
         world.start("a")
@@ -65,6 +68,7 @@ async def test_a_throttle_storm_delays_new_keys_and_makes_none_twice() -> None:
         assert world.traffic.names("aws") == {"CreateKey": 10, "EnableKeyRotation": 10}
 
 
+@pytest.mark.holds("F27")
 async def test_a_throttle_storm_is_no_news_for_keys_that_are_ready() -> None:
     async with World() as world:
         world.start("a")
@@ -82,6 +86,7 @@ async def test_a_throttle_storm_is_no_news_for_keys_that_are_ready() -> None:
         assert world.traffic.names("aws", began) == {}
 
 
+@pytest.mark.holds("F28")
 @pytest.mark.parametrize("executes", [True, False])
 @pytest.mark.parametrize("code", ["KMSInternalException", "DependencyTimeoutException", "ServiceUnavailable"])
 async def test_an_internal_error_of_create_key_is_an_unknown_result(code: str, executes: bool) -> None:
@@ -93,6 +98,7 @@ async def test_an_internal_error_of_create_key_is_an_unknown_result(code: str, e
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F29")
 @pytest.mark.parametrize("executes", [True, False])
 async def test_create_key_that_is_never_answered_makes_one_key(executes: bool) -> None:
     async with World() as world:
@@ -103,6 +109,7 @@ async def test_create_key_that_is_never_answered_makes_one_key(executes: bool) -
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F30")
 @pytest.mark.parametrize("executes", [True, False])
 async def test_garbage_in_place_of_an_answer_makes_one_key(executes: bool) -> None:
     async with World() as world:
@@ -122,6 +129,7 @@ async def test_what_was_not_sent_is_sent_again_without_a_search_or_a_pause() -> 
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F28")
 @pytest.mark.parametrize("operation", ["DescribeKey", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus"])
 async def test_reads_that_fail_for_minutes_harm_nothing(operation: str) -> None:
     async with World() as world:
@@ -137,6 +145,7 @@ async def test_reads_that_fail_for_minutes_harm_nothing(operation: str) -> None:
         assert world.traffic.names("aws", began) == {}
 
 
+@pytest.mark.holds("F31")
 @pytest.mark.parametrize("lag", [kms_model.late(300), kms_model.flapping(300)], ids=["late", "flapping"])
 @pytest.mark.parametrize(
     "operations", [("DescribeKey",), ("DescribeKey", "EnableKeyRotation"), ("ListKeys", "ListResourceTags", "DescribeKey")]
@@ -152,6 +161,7 @@ async def test_a_new_key_that_kms_does_not_show_everywhere_is_not_made_again(lag
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F31", "F33")
 async def test_the_first_answer_lost_and_all_views_late_make_one_key() -> None:
     async with World() as world:
         world.start("a", create_grace=timedelta(minutes=5))
@@ -163,6 +173,7 @@ async def test_the_first_answer_lost_and_all_views_late_make_one_key() -> None:
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F33")
 async def test_a_tag_index_that_is_ten_minutes_late_makes_no_second_key() -> None:
     async with World() as world:
         world.start("a")
@@ -173,6 +184,7 @@ async def test_a_tag_index_that_is_ten_minutes_late_makes_no_second_key() -> Non
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F32")
 async def test_reads_that_are_late_repeat_a_write_a_few_times_and_not_at_each_look() -> None:
     async with World() as world:
         world.start("a")
@@ -188,6 +200,7 @@ async def test_reads_that_are_late_repeat_a_write_a_few_times_and_not_at_each_lo
         assert all(count <= 4 for count in written.values()), written  # after 30, 60, 120 and 240 s
 
 
+@pytest.mark.holds("F38", "I14")
 async def test_a_provider_that_leads_to_another_account_moves_nothing() -> None:
     async with World() as world:
         world.start("a")
@@ -204,6 +217,7 @@ async def test_a_provider_that_leads_to_another_account_moves_nothing() -> None:
         assert world.traffic.names("aws", began) == {}
 
 
+@pytest.mark.holds("F37")
 async def test_credentials_that_were_replaced_serve_within_a_minute() -> None:
     async with World() as world:
         world.start("a")
@@ -219,6 +233,7 @@ async def test_credentials_that_were_replaced_serve_within_a_minute() -> None:
         assert world.time - began <= 60
 
 
+@pytest.mark.holds("F37")
 async def test_credentials_that_are_wrong_for_an_hour_write_nothing_and_heal() -> None:
     async with World() as world:
         world.start("a")

@@ -11,21 +11,25 @@ EVERY = 12
 each_scenario = pytest.mark.parametrize("name", ALL)
 
 
+@pytest.mark.holds("F1", "F2", "F3", "F4", "F5", "F7", "F9", "I20")
 @each_scenario
 def test_a_crash_at_any_point_changes_nothing_in_the_end(name: str) -> None:
     assert _found(name, crash) == []
 
 
+@pytest.mark.holds("F10", "F29", "I20")
 @each_scenario
 def test_a_lost_answer_at_any_point_changes_nothing_in_the_end(name: str) -> None:
     assert _found(name, lose) == []
 
 
+@pytest.mark.holds("F11", "F45", "I20")
 @each_scenario
 def test_a_shutdown_at_any_point_is_in_order_and_changes_nothing_in_the_end(name: str) -> None:
     assert _found(name, shut_down) == []
 
 
+@pytest.mark.holds("F7", "F29", "I20")
 @pytest.mark.parametrize("name", ["create to sign", "delete with ScheduleKeyDeletion"])
 @pytest.mark.parametrize("first", [crash, lose])
 @pytest.mark.parametrize("second", [crash, lose])

@@ -29,6 +29,7 @@ async def test_a_new_key_takes_two_writes_to_aws_and_no_read() -> None:
         assert patches["PATCH kmskeys"] + patches["PATCH kmskeys/status"] <= 4
 
 
+@pytest.mark.holds("F52")
 @pytest.mark.parametrize("policy", ["ScheduleKeyDeletion", "Retain", "DisableKey"])
 @pytest.mark.parametrize("process", ["the same process", "another process"])
 async def test_an_object_deleted_and_applied_again_gets_its_key_back(policy: str, process: str) -> None:
@@ -48,6 +49,7 @@ async def test_an_object_deleted_and_applied_again_gets_its_key_back(policy: str
         assert [key.state for key in world.kms.keys] == ["Enabled"]
 
 
+@pytest.mark.holds("F52", "F33")
 async def test_a_key_comes_back_to_another_process_though_the_tag_index_is_late() -> None:
     async with World() as world:
         world.start("a")

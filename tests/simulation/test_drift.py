@@ -71,6 +71,7 @@ async def test_a_change_of_the_policy_on_drift_sets_everything_right_with_one_ev
         assert len(_told(world, "DriftCorrected")) == 1
 
 
+@pytest.mark.holds("F58")
 @pytest.mark.parametrize("spec", [{"driftPolicy": "Report"}, {"ignoreDrift": ["deletionState"]}])
 async def test_a_scheduled_deletion_that_is_left_alone_is_told_and_costs_no_write(spec: Json) -> None:
     async with World() as world:

@@ -57,6 +57,7 @@ async def test_a_changed_grant_is_made_anew_before_the_old_one_goes() -> None:
         assert list(world.traffic.names("aws", began)) == ["CreateGrant", "RevokeGrant"]
 
 
+@pytest.mark.holds("F65")
 async def test_a_grant_revoked_outside_is_made_again_with_a_warning() -> None:
     async with World() as world:
         arn = await _made(world, grants=[READER])

@@ -25,6 +25,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.holds("F6")
 @pytest.mark.parametrize("answer", REFUSALS)
 async def test_an_answer_that_cannot_be_stored_stops_all_else_and_is_not_asked_for_again(answer: str) -> None:
     async with World() as world:
@@ -45,6 +46,7 @@ async def test_an_answer_that_cannot_be_stored_stops_all_else_and_is_not_asked_f
         assert world.traffic.names("aws", began) == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F6")
 async def test_a_restart_finds_the_key_whose_answer_was_never_stored() -> None:
     async with World() as world:
         world.start("a")
@@ -60,6 +62,7 @@ async def test_a_restart_finds_the_key_whose_answer_was_never_stored() -> None:
         assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F19")
 async def test_half_of_all_patches_in_conflict_for_minutes_repeat_no_write() -> None:
     async with World() as world:
         world.start("a")
@@ -75,6 +78,7 @@ async def test_half_of_all_patches_in_conflict_for_minutes_repeat_no_write() -> 
         assert world.traffic.names("aws") == {"CreateKey": 10, "EnableKeyRotation": 10, "ScheduleKeyDeletion": 10}
 
 
+@pytest.mark.holds("F10")
 async def test_a_lost_answer_to_the_release_costs_nothing() -> None:
     async with World() as world:
         world.start("a")
@@ -89,6 +93,7 @@ async def test_a_lost_answer_to_the_release_costs_nothing() -> None:
         assert world.traffic.names("aws", began, writes=False) == {}
 
 
+@pytest.mark.holds("F14")
 async def test_an_api_server_that_is_down_for_half_an_hour_is_waited_for() -> None:
     async with World() as world:
         world.start("a")
@@ -103,6 +108,7 @@ async def test_an_api_server_that_is_down_for_half_an_hour_is_waited_for() -> No
         assert len(world.kms.made) == made == 1
 
 
+@pytest.mark.holds("F49")
 async def test_a_finalizer_taken_away_by_hand_keeps_the_key(logs: list[dict[str, object]]) -> None:
     async with World() as world:
         world.start("a")
@@ -127,6 +133,7 @@ async def test_a_finalizer_taken_away_by_hand_comes_back() -> None:
         assert found["metadata"].get("finalizers") == [KMSKEY_FINALIZER]
 
 
+@pytest.mark.holds("F50")
 @pytest.mark.parametrize("wait", [0.003, 0.01, 0.016, 0.025, 0.04])
 async def test_an_object_deleted_while_its_key_is_made_leaves_no_key_behind(wait: float) -> None:
     async with World() as world:
@@ -141,6 +148,7 @@ async def test_an_object_deleted_while_its_key_is_made_leaves_no_key_behind(wait
         assert world.traffic.names("aws")["CreateKey"] <= 1
 
 
+@pytest.mark.holds("F51")
 async def test_an_object_deleted_while_its_creation_is_unknown_stays_until_the_search_is_over() -> None:
     async with World() as world:
         world.start("a")
@@ -168,6 +176,7 @@ async def test_an_object_deleted_after_a_creation_that_never_happened_goes() -> 
         assert world.kms.made == []
 
 
+@pytest.mark.holds("F54")
 @pytest.mark.parametrize("index_lag", [0, 600])
 async def test_a_status_that_was_cleared_is_found_again_and_not_made_anew(index_lag: float) -> None:
     async with World() as world:
@@ -181,6 +190,7 @@ async def test_a_status_that_was_cleared_is_found_again_and_not_made_anew(index_
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F54", "I6")
 async def test_a_status_that_names_a_foreign_key_leads_to_no_write() -> None:
     async with World() as world:
         world.start("a")

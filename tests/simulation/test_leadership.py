@@ -69,6 +69,7 @@ async def test_a_standby_takes_over_at_once_from_a_leader_that_was_stopped() -> 
         _assert_only_the_holder_wrote(world)
 
 
+@pytest.mark.holds("F41", "I7")
 async def test_a_leader_that_cannot_renew_stops_writing_before_the_other_begins() -> None:
     async with World() as world:
         await _two_replicas(world)
@@ -83,6 +84,7 @@ async def test_a_leader_that_cannot_renew_stops_writing_before_the_other_begins(
         _assert_only_the_holder_wrote(world)
 
 
+@pytest.mark.holds("F41", "F14")
 async def test_a_leader_cut_off_from_the_api_server_makes_no_key_twice() -> None:
     async with World() as world:
         await _two_replicas(world)
@@ -95,6 +97,7 @@ async def test_a_leader_cut_off_from_the_api_server_makes_no_key_twice() -> None
         _assert_only_the_holder_wrote(world)
 
 
+@pytest.mark.holds("F42")
 async def test_a_lease_taken_by_hand_ends_the_leader_and_nothing_is_lost() -> None:
     async with World() as world:
         await _two_replicas(world)
@@ -117,6 +120,7 @@ async def test_a_stopped_standby_ends_with_0_and_releases_nothing() -> None:
         _assert_only_the_holder_wrote(world)
 
 
+@pytest.mark.holds("F43")
 async def test_a_leader_that_was_stopped_for_a_while_writes_nothing_when_it_goes_on() -> None:
     async with World() as world:
         world.start("a", leader_elect=True)

@@ -23,6 +23,7 @@ def conditions(world: World, name: str = "orders") -> dict[str, tuple[str, str]]
     return {c["type"]: (c["status"], c["reason"]) for c in world.status(name)["conditions"]}
 
 
+@pytest.mark.holds("F36")
 async def test_a_key_whose_provider_s_credentials_were_revoked_does_not_stay_in_sync() -> None:
     async with World() as world:
         world.start("a")
@@ -33,6 +34,7 @@ async def test_a_key_whose_provider_s_credentials_were_revoked_does_not_stay_in_
         assert conditions(world)["Ready"] == ("False", "ProviderNotReady")
 
 
+@pytest.mark.holds("F40")
 async def test_a_retained_key_is_let_go_while_nobody_answers() -> None:
     async with World() as world:
         world.start("a")
@@ -60,6 +62,7 @@ async def test_a_held_object_asks_neither_aws_nor_for_secrets() -> None:
         assert conditions(world)["Ready"] == ("True", "Available")
 
 
+@pytest.mark.holds("F38")
 async def test_a_key_that_may_have_been_made_is_not_looked_for_elsewhere() -> None:
     async with World() as world:
         world.start("a", create_grace=MINUTE)
@@ -100,6 +103,7 @@ async def test_without_the_tag_index_s_endpoint_keys_are_made_all_the_same() -> 
         await world.ready("orders", within=30)
 
 
+@pytest.mark.holds("F37")
 async def test_a_secret_that_went_away_is_told_by_provider_and_key_and_its_return_noticed_within_a_minute() -> None:
     async with World() as world:
         world.start("a")
@@ -115,6 +119,7 @@ async def test_a_secret_that_went_away_is_told_by_provider_and_key_and_its_retur
         await world.ready("orders", within=60)
 
 
+@pytest.mark.holds("F36")
 async def test_a_new_provider_that_cannot_be_reached_says_so() -> None:
     async with World() as world:
         world.traffic.faults.on(aws_wires.not_sent("GetCallerIdentity", times=FOR_EVER))

@@ -29,6 +29,7 @@ async def test_a_key_whose_object_was_let_go_in_order_is_none_even_when_the_watc
         assert orphans() == before
 
 
+@pytest.mark.holds("F49", "I24")
 async def test_a_key_whose_object_lost_its_finalizer_is_one() -> None:
     async with World() as world:
         world.start("a")

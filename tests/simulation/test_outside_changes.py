@@ -26,6 +26,7 @@ async def _made(world: World, **spec: object) -> None:
     await world.advance(5)
 
 
+@pytest.mark.holds("F60", "F65")
 @pytest.mark.parametrize("change", CHANGES)
 async def test_drift_is_set_right_with_one_write_and_a_warning(change: str) -> None:
     async with World() as world:
@@ -41,6 +42,7 @@ async def test_drift_is_set_right_with_one_write_and_a_warning(change: str) -> N
         assert [event["type"] for event in warnings] == ["Warning"]
 
 
+@pytest.mark.holds("F65")
 async def test_a_foreign_tag_is_left_alone() -> None:
     async with World() as world:
         await _made(world)
@@ -53,6 +55,7 @@ async def test_a_foreign_tag_is_left_alone() -> None:
         assert world.traffic.names("aws", began) == {"UntagResource": 1}
 
 
+@pytest.mark.holds("F58")
 async def test_a_scheduled_deletion_is_cancelled_and_the_key_enabled_once() -> None:
     async with World() as world:
         await _made(world)
@@ -66,6 +69,7 @@ async def test_a_scheduled_deletion_is_cancelled_and_the_key_enabled_once() -> N
         assert any(event["type"] == "Warning" for event in world.events)
 
 
+@pytest.mark.holds("F59")
 async def test_a_key_that_is_gone_for_good_is_never_replaced() -> None:
     async with World() as world:
         await _made(world)
@@ -77,6 +81,7 @@ async def test_a_key_that_is_gone_for_good_is_never_replaced() -> None:
         await world.gone("orders")
 
 
+@pytest.mark.holds("F60", "I5")
 async def test_a_key_disabled_outside_stays_so_if_the_spec_says_so() -> None:
     async with World() as world:
         await _made(world, enabled=False)
@@ -86,6 +91,7 @@ async def test_a_key_disabled_outside_stays_so_if_the_spec_says_so() -> None:
         assert world.traffic.names("aws", began) == {}
 
 
+@pytest.mark.holds("F61")
 @pytest.mark.parametrize("state", ["Creating", "Updating", "Unavailable", "PendingImport"])
 async def test_states_that_refuse_writes_are_waited_for(state: str) -> None:
     async with World() as world:
@@ -101,6 +107,7 @@ async def test_states_that_refuse_writes_are_waited_for(state: str) -> None:
         assert world.key("orders").state == "Disabled"
 
 
+@pytest.mark.holds("I6")
 async def test_owner_tags_removed_outside_stop_everything_until_they_are_back() -> None:
     async with World() as world:
         await _made(world)

@@ -29,6 +29,7 @@ def _told(world: World, reason: str) -> list[Json]:
     return [event for event in world.events if event["reason"] == reason]
 
 
+@pytest.mark.holds("F63", "I9")
 async def test_a_policy_that_denies_everybody_is_never_sent() -> None:
     async with World() as world:
         world.start("a")
@@ -41,6 +42,7 @@ async def test_a_policy_that_denies_everybody_is_never_sent() -> None:
         await world.ready("orders")
 
 
+@pytest.mark.holds("F63")
 @pytest.mark.parametrize("policy", [_with(DENIES_ALL), FULL | {"keyPolicy": POLICY.replace(":root", ":role/others")}])
 async def test_the_policy_of_a_key_that_lives_is_not_given_up_for_one_that_shuts_us_out(policy: Json) -> None:
     async with World() as world:
@@ -94,6 +96,7 @@ async def test_an_operator_can_refuse_open_policies() -> None:
         assert len(_told(world, "PolicyTooOpen")) == 1
 
 
+@pytest.mark.holds("F64")
 async def test_a_principal_that_was_made_anew_gets_its_rights_back_with_one_write() -> None:
     async with World() as world:
         world.start("a")
@@ -118,6 +121,7 @@ async def test_a_principal_that_was_made_anew_gets_its_rights_back_with_one_writ
         await world.until(lambda: world.key("orders").policy == before.policy)
 
 
+@pytest.mark.holds("F64")
 async def test_a_principal_that_is_gone_is_told_and_asked_for_rarely() -> None:
     async with World() as world:
         world.start("a")

@@ -61,6 +61,7 @@ async def test_an_annotation_of_the_user_s_beside_it_stays() -> None:
         assert set(found["metadata"]["annotations"]) == {"kubectl.kubernetes.io/last-applied-configuration", KEY_ID_ANNOTATION}
 
 
+@pytest.mark.holds("F53")
 @pytest.mark.parametrize("status", [True, False], ids=["with its old status", "without a status"])
 @pytest.mark.parametrize("annotations", [True, False], ids=["with annotations", "without annotations"])
 async def test_a_restored_object_has_its_key_again(*, status: bool, annotations: bool) -> None:
@@ -85,6 +86,7 @@ async def test_the_annotation_finds_the_key_that_neither_index_nor_list_show() -
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F53")
 async def test_an_annotation_that_names_another_object_s_key_gets_a_key_of_one_s_own() -> None:
     async with World() as world:
         backup = await settled(world)
@@ -95,6 +97,7 @@ async def test_an_annotation_that_names_another_object_s_key_gets_a_key_of_one_s
         assert world.is_ready("orders")
 
 
+@pytest.mark.holds("F54")
 async def test_a_cleared_status_is_a_reason_to_search_and_not_to_create() -> None:
     async with World() as world:
         found = await settled(world)
@@ -106,6 +109,7 @@ async def test_a_cleared_status_is_a_reason_to_search_and_not_to_create() -> Non
         assert (world.status("orders")["keyId"], len(world.kms.made)) == (found["status"]["keyId"], 1)
 
 
+@pytest.mark.holds("F54", "I11")
 async def test_a_wrong_id_in_the_status_makes_no_second_key_not_even_with_the_user_s_word() -> None:
     async with World() as world:
         found = await settled(world)
@@ -118,6 +122,7 @@ async def test_a_wrong_id_in_the_status_makes_no_second_key_not_even_with_the_us
         assert (world.status("orders")["keyId"], len(world.kms.made)) == (found["status"]["keyId"], 1)
 
 
+@pytest.mark.holds("F59")
 async def test_a_lost_key_is_replaced_by_name_and_the_word_is_good_for_one_key() -> None:
     async with World() as world:
         await settled(world)

@@ -48,6 +48,7 @@ def stream() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
+@pytest.mark.holds("I15")
 async def test_no_credential_appears_anywhere(stream: io.StringIO) -> None:
     async with World() as world:
         world.start("a", leader_elect=True)

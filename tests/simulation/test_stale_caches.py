@@ -26,6 +26,7 @@ async def _leader_and_standby(world: World) -> Replica:
     return standby
 
 
+@pytest.mark.holds("F22", "I3")
 async def test_a_minute_of_lag_and_many_passes_make_one_key() -> None:
     async with World() as world:
         replica = world.start("a", resync_interval=timedelta(seconds=5))
@@ -39,6 +40,7 @@ async def test_a_minute_of_lag_and_many_passes_make_one_key() -> None:
         assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F22", "I3")
 async def test_a_standby_with_an_old_cache_makes_no_second_key() -> None:
     async with World() as world:
         standby = await _leader_and_standby(world)
@@ -51,6 +53,7 @@ async def test_a_standby_with_an_old_cache_makes_no_second_key() -> None:
         assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F22", "I3")
 @pytest.mark.parametrize("last_seen", ["PATCH kmskeys", "PATCH kmskeys/status"])
 async def test_a_cache_that_ends_just_before_the_creation_makes_no_second_key(last_seen: str) -> None:
     async with World() as world:
@@ -73,6 +76,7 @@ async def test_a_cache_that_ends_just_before_the_creation_makes_no_second_key(la
         assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
 
 
+@pytest.mark.holds("F52", "F22")
 async def test_an_object_deleted_and_made_anew_is_not_taken_for_the_old_one() -> None:
     async with World() as world:
         replica = world.start("a")
@@ -88,6 +92,7 @@ async def test_an_object_deleted_and_made_anew_is_not_taken_for_the_old_one() ->
         assert [(key.state, key.tags[UID_TAG]) for key in world.kms.keys] == [("Enabled", new["metadata"]["uid"])]
 
 
+@pytest.mark.holds("F22", "I4")
 async def test_what_becomes_of_a_key_is_decided_on_the_object_as_it_is_and_not_as_it_was_cached() -> None:
     async with World() as world:
         replica = world.start("a")
@@ -103,6 +108,7 @@ async def test_what_becomes_of_a_key_is_decided_on_the_object_as_it_is_and_not_a
         assert [key.state for key in world.kms.keys] == ["Enabled"]
 
 
+@pytest.mark.holds("F15")
 async def test_a_compaction_and_cut_watches_lose_nothing() -> None:
     async with World() as world:
         replica = world.start("a")

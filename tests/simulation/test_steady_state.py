@@ -26,6 +26,7 @@ async def _twenty_keys(world: World) -> None:
     await world.advance(130)  # the date of the next rotation is not in the answers to writes: the first resync learns it
 
 
+@pytest.mark.holds("F26", "I17")
 async def test_an_hour_of_resyncs_writes_nothing() -> None:
     async with World() as world:
         world.start("a", leader_elect=True)
@@ -37,6 +38,7 @@ async def test_an_hour_of_resyncs_writes_nothing() -> None:
         assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 50 * len(NAMES)
 
 
+@pytest.mark.holds("I17")
 async def test_a_restart_writes_nothing() -> None:
     async with World() as world:
         world.start("a")
@@ -50,6 +52,7 @@ async def test_a_restart_writes_nothing() -> None:
         assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= len(NAMES)
 
 
+@pytest.mark.holds("I18", "I23")
 async def test_a_key_that_cannot_be_made_is_tried_rarely_and_its_reason_stays() -> None:
     async with World() as world:
         world.start("a")
@@ -65,6 +68,7 @@ async def test_a_key_that_cannot_be_made_is_tried_rarely_and_its_reason_stays() 
         assert world.kms.made == []
 
 
+@pytest.mark.holds("I18")
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [

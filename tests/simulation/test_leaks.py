@@ -1,0 +1,74 @@
+"""Objects come and go for two days, and afterwards the process is as large as before: no queue, store, cache or metric has kept them."""
+
+import gc
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.simulation.scenarios import FULL, READER
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.virtual_time
+
+HOUR = 3600.0
+OURS = ("aws", "controller", "reconcilers")
+
+
+def weights() -> Counter[str]:
+    """How many objects of each class of ours there are, and how much their collections hold in all."""
+    gc.collect()
+    found: Counter[str] = Counter()
+    for one in gc.get_objects():
+        if str(type(one).__module__).partition(".")[0] in OURS:
+            found[type(one).__name__] += 1
+            for name, value in _attributes(one):
+                if isinstance(value, Collection) and not isinstance(value, str | bytes):
+                    found[f"{type(one).__name__}.{name}"] += len(value)
+    found["series"] = sum(len(metric.samples) for metric in REGISTRY.collect())
+    return found
+
+
+def _attributes(one: object) -> Iterator[tuple[str, Any]]:
+    slots = [name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
+    yield from ((name, getattr(one, name)) for name in slots if hasattr(one, name))
+    yield from getattr(one, "__dict__", {}).items()
+
+
+async def _come_and_go(world: World, number: int) -> None:
+    """A key of each kind of end, and one that is refused; two hours later no object is there any more."""
+    specs = {
+        f"scheduled-{number}": FULL | {"aliases": [f"orders-{number}"]},
+        f"forced-{number}": {"deletionPolicy": "ForceDelete", "grants": [READER]},
+        f"disabled-{number}": {"deletionPolicy": "DisableKey"},
+        f"retained-{number}": {"deletionPolicy": "Retain"},
+    }
+    for name, spec in specs.items():
+        world.apply(name, **spec)
+    world.apply(f"wrong-{number}", keyPolicy="{}")
+    await world.ready(*specs)
+    await world.advance(HOUR)
+    for name in [*specs, f"wrong-{number}"]:
+        world.delete(name)
+        await world.gone(name)
+    await world.advance(HOUR)
+
+
+@pytest.mark.holds("I22")
+async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> None:
+    async with World() as world:
+        world.start("a", resync_interval=timedelta(minutes=10))  # as shipped
+        world.apply("stays", **FULL)
+        await _come_and_go(world, 0)
+        await world.advance(HOUR)
+        before = weights()
+        for number in range(1, 24):
+            await _come_and_go(world, number)
+            world.etcd.log.clear()
+            world.traffic.calls.clear()
+        await world.advance(HOUR)
+        after = weights()
+        assert after - before == Counter()
