@@ -200,7 +200,7 @@ class Program:
         """The kinds that hang something on the keys."""
         means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
         interval, now = self._settings.resync_interval, self._now
-        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store), interval, now)
+        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store), interval, now)
         grants = Dependents(self._kube, means, GrantCraft(operator), interval, now)
         keys.followers += [aliases.key_changed, grants.key_changed]
         return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS), Kind(KMSGRANTS, grants, DEPENDENT_WORKERS))

@@ -24,6 +24,7 @@ from aws.clients import Connection
 from aws.errors import AWSError, FencedError
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
+from controller.claims import AliasClaims
 from controller.decoding import plain
 from controller.events import EventRecorder
 from controller.key_holders import holder
@@ -92,6 +93,7 @@ class Means:
     own: OwnWrites
     memory: KeyMemory
     sight: Sight
+    claims: AliasClaims
 
 
 class KeyPass:
@@ -191,7 +193,7 @@ class KeyPass:
         echoes = self._means.memory.echoes
         patience = LAG if self._only_reports else timedelta()
         shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now, patience)
-        return shown
+        return self._means.claims.on(shown, self.key)
 
     async def _apply_all(self, plan: Plan) -> timedelta | None:
         """The actions in order; the status first where they depend on its memory, and last in any case."""

@@ -27,15 +27,15 @@ KMSALIASES = Resource(GROUP, VERSION, "kmsaliases", "KMSAlias")
 
 
 class AliasCraft(Craft[KMSAliasSpec, KMSAliasStatus, AliasSight]):
-    """keys: the KMSKeys, which may use a name too."""
+    """keys: the KMSKeys, which may use a name too. aliases: the store of this kind."""
 
     resource = KMSALIASES
     finalizer = KMSALIAS_FINALIZER
     spec = KMSAliasSpec
     status = KMSAliasStatus
 
-    def __init__(self, operator: Operator, keys: Store) -> None:
-        self.store = Store()
+    def __init__(self, operator: Operator, keys: Store, aliases: Store) -> None:
+        self.store = aliases
         self._operator = operator
         self._keys = keys
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders
+from controller.claims import AliasClaims
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
 from controller.jitter import jittered
@@ -30,7 +31,7 @@ from reconcilers.states import KeyObject, Operator, Problem
 class KMSKeys:
     """The keys of all namespaces. resync_interval: how long a key goes unseen when nothing happens.
 
-    `followers` are told of every change of a KMSKey, as the informer tells it.
+    `followers` are told of every change of a KMSKey, as the informer tells it. `claims` holds the KMSAliases, which have aliases too.
     """
 
     def __init__(
@@ -51,7 +52,8 @@ class KMSKeys:
         self._now = now
         self._own = OwnWrites(self.store)
         self._memory = KeyMemory()
-        self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator))
+        self.claims = AliasClaims()
+        self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator), self.claims)
         providers.wakers.append(self._wake)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:

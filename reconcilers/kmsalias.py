@@ -13,7 +13,7 @@ Rules:
 Not promised: that an alias is deleted whose object lost its status; and that nobody moves it between our look and our DeleteAlias.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -39,7 +39,7 @@ from reconcilers.dependents import (
 from reconcilers.names import KMSALIAS_FINALIZER
 from reconcilers.reasons import Reason
 from reconcilers.reports import working
-from reconcilers.states import Missing, ObservedKey, Problem, Unobservable
+from reconcilers.states import KeyObject, Missing, ObservedKey, Problem, Unobservable
 from reconcilers.targets import Way, unusable
 
 NEVER_TAKEN = "It is never taken from another key: choose another aliasName, or delete that alias."
@@ -79,6 +79,23 @@ def rivals(alias: str, way: Way, users: Iterable[AliasUser]) -> tuple[str, ...]:
     """Those of the users that have this alias in the account and region that the way leads to."""
     here = (way.account.account_id, way.account.region)
     return tuple(sorted(user.told for user in users if user.place == here and alias in user.aliases))
+
+
+def unclaimed(key: KeyObject) -> frozenset[str]:
+    """The aliases that a KMSKey names in its spec and has not made, as far as it remembers."""
+    return alias_names(key.spec.aliases or ()) - alias_names(key.status.aliases)
+
+
+def claimed(seen: ObservedKey, wishes: frozenset[str], claims: Mapping[str, str]) -> ObservedKey:
+    """The key of a KMSKey whose wishes lead to it by a KMSAlias's doing: they lead elsewhere, as far as the KMSKey is concerned.
+
+    claims: who has put which alias there, in words.
+    """
+    if not isinstance(seen.aliases, Mapping):
+        return seen
+    taken = {alias for alias in wishes & claims.keys() if seen.aliases.get(alias) == seen.arn}
+    others = {alias: f"this key, where {claims[alias]} has put it" for alias in taken}
+    return replace(seen, aliases={**seen.aliases, **others}) if taken else seen
 
 
 def plan_kmsalias(obj: AliasObject, way: Way, seen: AliasSight, cluster_id: str, now: datetime) -> AliasPlan:

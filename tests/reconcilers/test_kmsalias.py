@@ -7,12 +7,25 @@ import pytest
 
 from reconcilers.actions import AddFinalizer, CreateAlias, DeleteAlias, DependentAction, RemoveFinalizer, UpdateAlias
 from reconcilers.alias_fields import MAX_PLACES
+from reconcilers.aliases import on_key
 from reconcilers.conditions import find
-from reconcilers.kmsalias import AliasObject, AliasPlan, AliasSight, AliasUser, after_alias, alias_of, plan_kmsalias, rivals
+from reconcilers.key_spec import KMSKeySpec
+from reconcilers.kmsalias import (
+    AliasObject,
+    AliasPlan,
+    AliasSight,
+    AliasUser,
+    after_alias,
+    alias_of,
+    claimed,
+    plan_kmsalias,
+    rivals,
+    unclaimed,
+)
 from reconcilers.names import KMSALIAS_FINALIZER
 from reconcilers.reasons import Reason
 from reconcilers.states import Missing, ObservedKey, Unobservable
-from tests.reconcilers.builders import ACCOUNT_ID, CLUSTER, NOW, REGION
+from tests.reconcilers.builders import ACCOUNT_ID, CLUSTER, NOW, REGION, key, observed, remembered
 from tests.reconcilers.dependents import GONE, ONE, THREE, TWO, alias, bare, settled_conditions, tagged, way
 
 FRONT = "alias/front"
@@ -206,6 +219,32 @@ def test_rivals_are_those_that_use_the_name_in_the_same_place() -> None:
         AliasUser("KMSKey a/new", (None, None), frozenset({FRONT})),
     ]
     assert rivals(FRONT, way(), users) == ("KMSKey a/b",)
+
+
+CLAIMS = [
+    ("put there by a KMSAlias", {FRONT: ONE}, {FRONT: "KMSAlias a/b"}, True),
+    ("put there by nobody known", {FRONT: ONE}, {}, False),
+    ("claimed, and not there", {}, {FRONT: "KMSAlias a/b"}, False),
+    ("leading elsewhere anyway", {FRONT: TWO}, {FRONT: "KMSAlias a/b"}, False),
+    ("another of the key's", {"alias/back": ONE}, {"alias/back": "KMSAlias a/b"}, False),
+    ("not read", None, {FRONT: "KMSAlias a/b"}, False),
+]
+
+
+@pytest.mark.parametrize(("aliases", "claims", "taken"), [pytest.param(*rest, id=name) for name, *rest in CLAIMS])
+def test_a_key_does_not_take_what_a_kmsalias_has_put_on_it(
+    aliases: dict[str, str] | None, claims: dict[str, str], taken: bool
+) -> None:
+    seen = observed(aliases=aliases)
+    found = claimed(seen, frozenset({FRONT}), claims)
+    assert (found != seen) is taken
+    assert FRONT not in on_key(found) or not taken
+
+
+def test_what_a_key_has_made_itself_it_does_not_doubt() -> None:
+    wishes = KMSKeySpec(aliases=("front", "back"))
+    assert unclaimed(key(wishes, remembered(aliases=(FRONT,)))) == {"alias/back"}
+    assert unclaimed(key()) == frozenset()
 
 
 def test_a_name_is_the_same_with_and_without_alias() -> None:

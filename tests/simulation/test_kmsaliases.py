@@ -218,6 +218,25 @@ async def test_a_name_that_a_key_has_in_its_spec_is_that_keys() -> None:
         assert _holders(world) == [world.key("one").arn]
 
 
+async def test_a_key_that_names_an_alias_later_does_not_get_it_from_its_object() -> None:
+    async with World() as world:
+        (one,) = await _keys(world, "one")
+        made = await _alias(world, **at("one"))
+        world.apply("one", aliases=["front", "own"])
+        await world.reason("one", "AliasConflict")
+        assert "KMSAlias shop/front" in world.condition("one")["message"]
+        assert (world.status("one")["aliases"], set(world.key("one").aliases)) == (["alias/own"], {"alias/front", "alias/own"})
+        world.apply("one")
+        await world.ready("one")
+        assert (_holders(world), made.is_ready()) == ([one], True)
+        world.apply("one", aliases=["front"])
+        await world.reason("one", "AliasConflict")
+        made.delete()
+        await made.gone()
+        await world.ready("one")
+        assert (_holders(world), world.status("one")["aliases"]) == ([one], ["alias/front"])
+
+
 async def test_another_namespace_needs_the_keys_permission_and_without_it_aws_is_not_called() -> None:
     async with World() as world:
         await _keys(world, "one")
