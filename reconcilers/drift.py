@@ -13,7 +13,7 @@ Rules:
 Not promised: that a late read is not told as drift for a while after the operator was restarted; echoes.py keeps that away otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,10 +38,9 @@ from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import DriftedField, KMSKeyStatus
 from reconcilers.names import OWNER_TAGS
 from reconcilers.news import News
-from reconcilers.parts import DELETION_STATE, Part, parts, wished
+from reconcilers.parts import DELETION_STATE, Part
 from reconcilers.reasons import Reason
 from reconcilers.reports import available
-from reconcilers.states import ObservedKey, Wanted
 
 _FIELD_OF: dict[type[Action], str] = {
     CancelKeyDeletion: DELETION_STATE,
@@ -125,19 +124,18 @@ _DISABLED = Finding(
 )
 
 
-def find_drift(spec: KMSKeySpec, status: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> Drift:
-    """What of the key differs from what was reached."""
-    drifted = [part for part in parts(wanted, seen, status) if not part.agrees and _was_reached(part, status)]
+def find_drift(spec: KMSKeySpec, status: KMSKeyStatus, found: Iterable[Part]) -> Drift:
+    """What of the key differs from what was reached. found: all its fields."""
+    drifted = [part for part in found if not part.agrees and _was_reached(part, status)]
     ignored = tuple(part for part in drifted if _is_ignored(part.field, spec.ignore_drift or ()))
     left = tuple(part for part in drifted if part not in ignored)
     return Drift((), left, ignored) if spec.drift_policy is DriftPolicy.REPORT else Drift(left, (), ignored)
 
 
-def reached(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> dict[str, str]:
+def reached(before: KMSKeyStatus, wishes: Mapping[str, str], found: Iterable[Part]) -> dict[str, str]:
     """What the status remembers from now on: what is as it is wanted, and what was so before and is still wanted in the same way."""
-    wishes = wished(wanted, seen)
     still = {field: old for field, old in before.reached.items() if wishes.get(field) == old}
-    now = {part.field: part.digest for part in parts(wanted, seen, before) if part.agrees and part.field not in _ALWAYS_REACHED}
+    now = {part.field: part.digest for part in found if part.agrees and part.field not in _ALWAYS_REACHED}
     return dict(sorted({**still, **now}.items()))
 
 

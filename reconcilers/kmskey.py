@@ -46,6 +46,7 @@ from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
 from reconcilers.on_demand import Waits, on_demand, rotation_fields, was_refused
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
+from reconcilers.parts import parts, wished
 from reconcilers.policy_findings import policy_status
 from reconcilers.reasons import Reason
 from reconcilers.recreation import lost, may_be_replaced, shown_again
@@ -247,12 +248,7 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
         return _stop(key, problem, operator, now, **seen_fields(seen))
-    drift, due = Drift(), _claim(key, seen, operator)
-    if owned(key, seen, operator.cluster_id):
-        drift = find_drift(key.spec, key.status, wanted, seen)
-        due = drift.without_held(repairs(wanted, seen, key.status))
-    drifted: dict[str, Any] = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wanted, seen)}
-    drifted["policy"] = policy_status(key.status.policy, wanted, seen)
+    drift, due, drifted = _differences(key, wanted, seen, operator, now)
     if refused := put_refusal(wanted, due):
         return _stop(key, refused, operator, now, **seen_fields(seen), **drifted)
     due = (*_finalizer(key), *due)
@@ -284,6 +280,20 @@ def _rotate(key: KeyObject, rotate: RotateKeyOnDemand, fields: dict[str, Any], o
     return Plan((rotate,), report(key, operator, verdict, now, **fields), write_ahead=True)
 
 
+def _differences(
+    key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, now: datetime
+) -> tuple[Drift, tuple[Action, ...], dict[str, Any]]:
+    """What has drifted, the writes that are due, and what the status says of both."""
+    policy = policy_status(key.status.policy, wanted, seen)
+    if not owned(key, seen, operator.cluster_id):  # whatever an earlier object has reached, all is set right on a key that comes back
+        return Drift(), _claim(key, seen, operator), {"drift": (), "reached": {}, "policy": policy}
+    wishes = wished(wanted, seen)
+    found = parts(wanted, seen, key.status, wishes)
+    drift = find_drift(key.spec, key.status, found)
+    told = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wishes, found), "policy": policy}
+    return drift, drift.without_held(repairs(wanted, seen, key.status)), told
+
+
 def _finalizer(key: KeyObject) -> tuple[Action, ...]:
     """While an object has a key it has the finalizer, also after somebody took it away."""
     return () if KMSKEY_FINALIZER in key.finalizers else (AddFinalizer(),)
@@ -301,11 +311,12 @@ def _claim(key: KeyObject, seen: ObservedKey, operator: Operator) -> tuple[Actio
 
 
 def _repair(
-    key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime, **drifted: object
+    key: KeyObject, wanted: Wanted, seen: ObservedKey, due: tuple[Action, ...], operator: Operator, now: datetime, **drifted: Any
 ) -> Plan:
     """Repairing a drift leaves the Ready of a key alone that was ready for this spec."""
     memory = ahead(key.status, wanted, seen)
-    news = key.status.key_id != seen.key_id or any(getattr(key.status, name) != value for name, value in memory.items())
+    forgets = bool(key.status.reached) and not drifted["reached"]
+    news = forgets or key.status.key_id != seen.key_id or any(getattr(key.status, name) != value for name, value in memory.items())
     verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
     status = report(key, operator, verdict, now, **seen_fields(seen), **memory, **drifted)
     return Plan(due, status, write_ahead=news)

@@ -10,7 +10,7 @@ Rules:
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconcilers.aliases import on_key, targets
@@ -41,11 +41,10 @@ class Part:
     actual: str
 
 
-def parts(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus) -> Iterator[Part]:
-    """The fields that can be judged by what was seen. memory: the status, which tells grants of ours by their ids."""
-    wishes = wished(wanted, seen)
-    for field, agrees, expected, actual in _judged(wanted, seen, memory):
-        yield Part(field, wishes[field], agrees, _short(expected), _short(actual))
+def parts(wanted: Wanted, seen: ObservedKey, memory: KMSKeyStatus, wishes: Mapping[str, str]) -> tuple[Part, ...]:
+    """The fields that can be judged by what was seen. memory: the status, which tells our grants by their ids; wishes: as wished() has it."""
+    judged = _judged(wanted, seen, memory)
+    return tuple(Part(field, wishes[field], agrees, _short(expected), _short(actual)) for field, agrees, expected, actual in judged)
 
 
 def wished(wanted: Wanted, seen: ObservedKey) -> dict[str, str]:

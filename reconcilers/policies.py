@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 Json = Any  # what json.loads returns
@@ -25,8 +26,13 @@ class PolicyError(ValueError):
     """Not a key policy; the message says what is wrong with it."""
 
 
+# One plan looks at two policies, the wanted one and the key's, and asks many things of them.
+_REMEMBERED = 4
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def parse(text: str) -> dict[str, Json]:
-    """The policy as a JSON object with statements. Raises PolicyError."""
+    """The policy as a JSON object with statements, which nobody may change. Raises PolicyError."""
     policy = _load(text)
     if not isinstance(policy, dict):
         raise PolicyError("a key policy is a JSON object with a Statement")
@@ -41,7 +47,7 @@ def parse(text: str) -> dict[str, Json]:
 def same(one: str, other: str, partition: str = "aws") -> bool:
     """Whether two policy texts mean the same to a key of this partition. A text that is no policy is the same only as itself."""
     try:
-        return bool(_meaning(parse(one), partition) == _meaning(parse(other), partition))
+        return _meant(one, partition) == _meant(other, partition)
     except (PolicyError, RecursionError):
         return one == other
 
@@ -49,7 +55,7 @@ def same(one: str, other: str, partition: str = "aws") -> bool:
 def digest(text: str, partition: str = "aws") -> str:
     """A fingerprint of what the policy means, the same for ever and for every form of it."""
     try:
-        meant = _text(_meaning(parse(text), partition))
+        meant = _meant(text, partition)
     except (PolicyError, RecursionError):
         meant = text
     return hashlib.sha256(meant.encode(errors="surrogatepass")).hexdigest()[:12]
@@ -108,9 +114,12 @@ def _check_statement(number: int, statement: Json) -> None:
             raise PolicyError(f"statement {number} has no {element}, so it would have no effect")
 
 
-def _meaning(policy: dict[str, Json], partition: str) -> Json:
+@lru_cache(maxsize=_REMEMBERED)
+def _meant(text: str, partition: str) -> str:
+    """In the one form that all policies of the same meaning share."""
+    policy = parse(text)
     meanings = sorted((statement_meaning(s, partition) for s in statements(policy)), key=_text)
-    return {"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": meanings}
+    return _text({"Version": policy.get("Version", _DEFAULT_VERSION), "Id": policy.get("Id", ""), "Statement": meanings})
 
 
 def statement_meaning(statement: dict[str, Json], partition: str) -> dict[str, Json]:

@@ -12,7 +12,7 @@ PACKAGES = ("reconcilers", "aws", "controller")
 
 # All that deciding needs: data, text and arithmetic. No clock, no chance, no environment, no network, no log.
 PURE = {
-    *("collections", "dataclasses", "datetime", "decimal", "enum", "hashlib", "json", "re", "typing"),  # the standard library's
+    *("collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "json", "re", "typing"),  # the standard library's
     *("pydantic", "yaml"),
     "reconcilers",
 }

@@ -194,6 +194,25 @@ def test_a_key_that_was_scheduled_for_deletion_by_hand_is_taken_back(tenant: Ten
     assert proxy.writes == ["CreateKey", "CancelKeyDeletion", "EnableKey"]
 
 
+def test_drift_is_told_and_left_where_that_is_asked_for(tenant: Tenant, proxy: AwsProxy) -> None:
+    key_id = made(tenant, description="ours", tags={"a": "1", "b": "2"}, driftPolicy="Report", ignoreDrift=["tags.b"])
+    until_seen_again(proxy)
+    proxy.calls.clear()
+    tenant.kms.update_key_description(KeyId=key_id, Description="theirs")
+    tenant.kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": "a", "TagValue": "9"}, {"TagKey": "b", "TagValue": "9"}])
+    wait_until(lambda: len(tenant.get("k")["status"].get("drift", ())) == 2, SOON_SECONDS, "the report")
+    found = tenant.get("k")
+    assert [(one["field"], one["actual"]) for one in found["status"]["drift"]] == [("description", "theirs"), ("tags.a", "9")]
+    assert condition(found, "Synced")["reason"] == "DriftDetected"
+    assert condition(found, "Ready")["status"] == "True"
+    until_seen_again(proxy)
+    assert proxy.writes == []
+    tenant.change("k", {"driftPolicy": None})
+    assert "drift" not in tenant.until_settled("k")
+    assert tenant.described(key_id)["Description"] == "ours"
+    assert tenant.tags(key_id)["b"] == "9"
+
+
 def test_a_policy_is_set_changed_and_repaired(tenant: Tenant, proxy: AwsProxy) -> None:
     key_id = made(tenant, keyPolicy=POLICY)
     assert tenant.policy(key_id) == json.loads(POLICY)

@@ -1,12 +1,14 @@
 """What is drift, what becomes of it, and how it is told."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from reconcilers.actions import Plan, TagResource, UntagResource
+from reconcilers.conditions import find
 from reconcilers.drift import drift_news
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import DriftedField, KMSKeyStatus
@@ -16,6 +18,7 @@ from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, ObservedKey, Rotation
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import NOW, OTHER_KEY_ID, account, arn, key, leading, observed, operator, remembered
+from tests.reconcilers.passes import Around, World, settle
 from tests.reconcilers.verdicts import told
 
 READER_ROLE = "arn:aws:iam::123456789012:role/reader"
@@ -211,3 +214,13 @@ def entry(actual: str, field: str = "description") -> DriftedField:
 def test_only_new_drift_is_news(before: tuple[DriftedField, ...], after: tuple[DriftedField, ...], words: str | None) -> None:
     news = drift_news(before, after)
     assert (news and news.message.endswith(words)) if words else news is None
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_on_a_key_that_comes_back_all_is_set_right_whatever_its_earlier_object_had_reached(state: str) -> None:
+    wish = key(spec(driftPolicy="Report", ignoreDrift=["enabled", "deletionState"]), settled())
+    restored = World(replace(wish, uid="another"), full(state=state))
+    end = settle(restored, Around(account(), operator(), NOW))
+    assert isinstance(end.seen, ObservedKey)
+    assert end.seen.state == "Enabled"
+    assert find("Ready", end.key.status.conditions) == find("Ready", plan(wish, full()).status.conditions)

@@ -18,7 +18,7 @@ def wanted(**spec: object) -> Wanted:
 
 
 def differing(wish: Wanted, seen: ObservedKey) -> dict[str, tuple[str, str]]:
-    return {part.field: (part.expected, part.actual) for part in parts(wish, seen, remembered()) if not part.agrees}
+    return {part.field: (part.expected, part.actual) for part in parts(wish, seen, remembered(), wished(wish, seen)) if not part.agrees}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ async def test_a_change_of_the_policy_on_drift_sets_everything_right_with_one_ev
         began = world.time
         world.apply("orders", **ALL)
         await world.ready("orders")
+        await world.advance(5)  # events are written in their own time
         assert "drift" not in world.status("orders")
         after = world.key("orders")
         assert (after.description, after.policy, after.tags, after.aliases) == (before.description, before.policy, before.tags, before.aliases)
@@ -85,6 +86,7 @@ async def test_a_scheduled_deletion_that_is_left_alone_is_told_and_costs_no_writ
         assert len(_told(world, "KeyPendingDeletion")) == 1
         world.apply("orders", **ALL)
         await world.ready("orders")
+        await world.advance(5)
         assert world.traffic.names("aws", began) == {"CancelKeyDeletion": 1, "EnableKey": 1}
         assert len(_told(world, "DriftCorrected")) == 1
 
@@ -139,5 +141,6 @@ async def test_drift_that_cannot_be_set_right_is_shown_until_it_is() -> None:
         assert _told(world, "DriftCorrected") == []
         world.kms.denied.clear()
         await world.ready("orders")
+        await world.advance(5)  # events are written in their own time
         assert "drift" not in world.status("orders")
         assert len(_told(world, "DriftCorrected")) == 1
