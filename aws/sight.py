@@ -3,7 +3,7 @@
 Rules:
 1. An id that is remembered is looked at, and nothing else. Missing is an answer, and no reason to look for another key unless the user asks
    for one by the lost key's id.
-   A key that is not the object's is offered to it only if it is the one that spec.adopt names.
+   A key that is not the object's is offered to it only if it is the one that spec.adopt names, or an older operator's.
 2. Without one, the key that spec.adopt names is offered. Where there is none, the key of an earlier object of the same name may come back;
    and if a CreateKey may have been sent, its key is searched for: every key of the account once `create_grace` is over, the tag index before.
 3. The key that the annotation key-id names is looked at too, where no id is remembered.
@@ -18,8 +18,10 @@ from aws.adoption import named_key
 from aws.clients import Connection
 from aws.earlier import EarlierKeys
 from aws.search import Search, observe_candidate
+from reconcilers.adoption_fields import Adoption
 from reconcilers.hints import hinted_id, with_hinted
 from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.older_operator import made_by_older_operator
 from reconcilers.ownership import belongs, owner
 from reconcilers.recreation import is_replacing, to_be_replaced
 from reconcilers.searches import grace_is_over, nothing_was_made
@@ -59,9 +61,10 @@ class Sight:
             return await self._own(connection, key, wish, now)
         if not isinstance(seen, ObservedKey) or belongs(key, seen, self._operator.cluster_id):
             return seen
-        if key.spec.adopt is None or key.spec.observes or key.deleting:
+        adopt = Adoption(key_id=seen.key_id) if made_by_older_operator(key, seen) else key.spec.adopt
+        if adopt is None or key.spec.observes or key.deleting:
             return seen
-        offered = await named_key(connection, key.spec.adopt, wish)
+        offered = await named_key(connection, adopt, wish)
         return offered if offered.found is not None and offered.found.arn == seen.arn else seen
 
     async def _own(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:

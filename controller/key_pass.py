@@ -52,7 +52,10 @@ from reconcilers.drift import drift_news
 from reconcilers.echoes import Echo, listen, written
 from reconcilers.failures import plan_after
 from reconcilers.fields import DeletionPolicy, DriftPolicy
+from reconcilers.forecast import NOT_NEEDED, forecast
+from reconcilers.foretold import planned
 from reconcilers.hints import hint_due
+from reconcilers.holds import plan_held
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
@@ -67,6 +70,7 @@ from reconcilers.states import (
     Failure,
     FailureKind,
     KeyObject,
+    NotCreated,
     ObservedKey,
     Offered,
     Operator,
@@ -133,6 +137,9 @@ class KeyPass:
     async def _carry_out(self) -> timedelta | None:
         await self._store_made()
         begun = self.key
+        if begun.plan_only and plan_held(begun, self._means.operator, self._now) is None:
+            await self._foretell()
+            return None
         early = plan_unasked(self.key, self._means.operator, self._now)
         if early is not None:
             return await self._apply_all(early)
@@ -168,6 +175,16 @@ class KeyPass:
         made = self._means.memory.made.get(self.key.uid)
         if made is not None:
             await self.report(remembered(self.key, made, self._means.operator, self._now))
+
+    async def _foretell(self) -> None:
+        """Look at as much as the plan depends on, and write the plan down."""
+        operator = self._means.operator
+        self._account, self._seen = NOT_NEEDED, NotCreated()
+        if plan_unasked(self.key, operator, self._now) is None:
+            await self._reach()
+            if plan_unseen(self.key, self._account, operator, self._now) is None:
+                self._seen = await self._observe()
+        await self.report(planned(self.key, forecast(self.key, self._account, self._seen, operator, self._now)))
 
     async def _note_key_id(self, begun: KeyObject) -> None:
         """For a backup without statuses. A merge, because what else is in the annotations is not all known here."""

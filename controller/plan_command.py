@@ -42,7 +42,7 @@ from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, Remo
 from reconcilers.conditions import find
 from reconcilers.failures import explain
 from reconcilers.fields import DeletionPolicy
-from reconcilers.forecast import NOT_YET, Forecast, forecast
+from reconcilers.forecast import NOT_NEEDED, NOT_YET, Forecast, forecast
 from reconcilers.key_spec import KMSKeySpec, ProviderRef
 from reconcilers.kmskey import plan_unasked, plan_unseen
 from reconcilers.reasons import Reason
@@ -54,7 +54,6 @@ NO_CLUSTER = (
 PLANNED = (KMSKEYS.kind, AWSPROVIDERS.kind)
 NOT_PLANNED = "NotPlanned"
 ONLY_ADMITTED = "The API server would take the object; what the operator would do for it is planned for KMSKeys and AWSProviders only."
-NOT_NEEDED = Unobservable(Reason.PROVIDER_NOT_RESOLVED, "The provider was not looked for.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +176,7 @@ def _outcome(key: KeyObject, told: Forecast, account: Account | Unobservable) ->
     """The steps; and what the conditions would say afterwards, unless that all is done."""
     ref, steps = Ref(key.namespace, key.name), tuple(_step(action) for action in told.actions)
     synced, ready = (find(kind, told.status.conditions) for kind in ("Synced", "Ready"))
-    is_last = bool(steps) and isinstance(told.actions[-1], RemoveFinalizer)
-    if synced is None or synced.status == "True" or is_last:
+    if synced is None or synced.status == "True" or told.lets_go:
         verdict, end = (Verdict.CHANGE, None) if steps else (Verdict.UNCHANGED, ready)
     elif steps:
         verdict, end = Verdict.CHANGE, synced

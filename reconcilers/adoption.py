@@ -89,7 +89,7 @@ def has_waited(key: KeyObject, operator: Operator, now: datetime) -> bool:
 
 def was_there_before(key: KeyObject) -> bool:
     """Whether the object took its key over, so that what its spec leaves unset is not its business."""
-    return key.spec.adopt is not None
+    return key.spec.adopt is not None or key.status.taken_over is True
 
 
 def as_it_is(key: KeyObject, wanted: Wanted, seen: ObservedKey) -> Wanted:

@@ -18,9 +18,12 @@ from reconcilers.after import after
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.reasons import Reason
 from reconcilers.states import OWN_MATERIAL, Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
 
 NOT_YET = "(known after creation)"
+# In place of an account, where the plan does not depend on it.
+NOT_NEEDED = Unobservable(Reason.PROVIDER_NOT_RESOLVED, "The provider was not looked for.")
 # Twice as many as the longest known path has: take back, claim, enable, rotate. More would be a planner that runs in circles.
 MAX_ROUNDS = 16
 
@@ -31,6 +34,11 @@ class Forecast:
 
     actions: tuple[Action, ...]
     status: KMSKeyStatus
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether the object would be gone."""
+        return bool(self.actions) and isinstance(self.actions[-1], RemoveFinalizer)
 
 
 def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operator: Operator, now: datetime) -> Forecast:

@@ -116,6 +116,12 @@ class KMSKeyStatus(Model):
         "drift, and not a change of the spec.",
     )
     creation_attempt: CreationAttempt | None = None
+    taken_over: Annotated[
+        bool | None, Field(description="The key is an older operator's: what the spec leaves unset stays as it is on the key.")
+    ] = None
+    plan: Annotated[
+        tuple[str, ...], Field(strict=False, description="While the annotation plan is true: what would be done, in order. Nothing is.")
+    ] = ()
     effective_deletion_policy: Annotated[DeletionPolicy | None, Field(strict=False)] = None
     last_handled_reconcile_at: Annotated[
         str | None, Field(max_length=256, description="The annotation reconcile-requested-at that was last answered.")

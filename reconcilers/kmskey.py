@@ -44,6 +44,7 @@ from reconcilers.materials import fixed_material, lacks_material
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
+from reconcilers.older_operator import never_filled
 from reconcilers.on_demand import Waits, on_demand, rotation_fields, was_refused
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
 from reconcilers.parts import parts, wished
@@ -149,8 +150,11 @@ def _adopt(key: KeyObject, wanted: Wanted, seen: Offered, operator: Operator, no
     if belongs(key, found, operator.cluster_id):
         return _take_over(key, wanted, found, operator, now)
     verdict = working(Reason.ADOPTING, f"The key {found.key_id} is being taken over.")
-    claim = (RecordKey(found, "which spec.adopt names"), TagResource(found.arn, owner_tags(key, operator.cluster_id)))
-    return Plan((*_finalizer(key), *claim), report(key, operator, verdict, now, **seen_fields(found)), write_ahead=True)
+    claim = TagResource(found.arn, owner_tags(key, operator.cluster_id))
+    why, memory = "which spec.adopt names", seen_fields(found)
+    if key.spec.adopt is None:  # until the key is claimed, its status has to stay recognizable
+        why, memory = "which an older operator made for this object", {"taken_over": True}
+    return Plan((*_finalizer(key), RecordKey(found, why), claim), report(key, operator, verdict, now, **memory), write_ahead=True)
 
 
 def _adopt_none(key: KeyObject, wanted: Wanted, seen: NotCreated | Candidates, operator: Operator, now: datetime) -> Plan:
@@ -247,7 +251,7 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     wanted = as_it_is(key, wanted, seen)
     problem = _not_ours(key, seen, operator) or _immutable_conflict(wanted, seen)
     if problem is not None:
-        return _stop(key, problem, operator, now, **seen_fields(seen))
+        return _stop(key, problem, operator, now, **({} if never_filled(key.status) else seen_fields(seen)))
     drift, due, drifted = _differences(key, wanted, seen, operator, now)
     if refused := put_refusal(wanted, due):
         return _stop(key, refused, operator, now, **seen_fields(seen), **drifted)

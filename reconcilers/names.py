@@ -22,6 +22,7 @@ IS_DEFAULT_ANNOTATION: Final = f"{GROUP}/is-default"
 PAUSED_ANNOTATION: Final = f"{GROUP}/paused"
 RECONCILE_ANNOTATION: Final = f"{GROUP}/reconcile-requested-at"
 RECREATE_ANNOTATION: Final = f"{GROUP}/recreate"
+PLAN_ANNOTATION: Final = f"{GROUP}/plan"
 KEY_ID_ANNOTATION: Final = f"{GROUP}/key-id"
 
 # Every key that we create carries these three from the CreateKey call itself, so that a key whose answer got lost can be found.

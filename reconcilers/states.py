@@ -215,6 +215,7 @@ class KeyObject:
     spec: KMSKeySpec
     status: KMSKeyStatus
     paused: bool = False  # by annotation
+    plan_only: bool = False  # by annotation
     reconcile_requested_at: str | None = None  # by annotation
     recreate: str | None = None  # by annotation: the id of the lost key that may be replaced
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost

@@ -102,6 +102,13 @@ async def test_a_remembered_key_without_owner_tags_is_offered_only_if_it_is_the_
     assert isinstance(await look(aws, replace(adopting(status=KMSKeyStatus(key_id="k")), deleting=True)), ObservedKey)
 
 
+async def test_a_key_of_the_older_operator_is_offered_and_one_that_lost_its_tags_is_not() -> None:
+    aws, old = Indexed(k={}), replace(NEW, finalizers=(KMSKEY_FINALIZER,), status=KMSKeyStatus(key_id="k"))
+    assert isinstance(await look(aws, old), Offered)
+    assert isinstance(await look(aws, replace(old, deleting=True)), ObservedKey)
+    assert isinstance(await look(aws, replace(old, status=KMSKeyStatus(key_id="k", account_id="111122223333"))), ObservedKey)
+
+
 async def test_where_the_key_to_adopt_is_missing_the_object_may_have_one_of_its_own() -> None:
     aws = Indexed(earlier=EARLIER)
     assert await look(aws, adopting()) == Offered(None)
