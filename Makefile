@@ -14,7 +14,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench soak promises crds dashboards lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench soak promises crds docs sbom dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -71,9 +71,19 @@ promises: setup ## write docs/reliability.md from the tests
 bench: setup ## measure
 	@$(BIN)/python -m tests.bench
 
-crds: setup ## write manifests/crds from the models
+crds: setup ## write manifests/crds and docs/reference from the models
 	@$(BIN)/python -c 'import pathlib, reconcilers.crds as crds; \
 	  [pathlib.Path("manifests/crds", name).write_text(text) for name, text in crds.files().items()]'
+	@$(BIN)/python -c 'from tests.docs import reference; reference.write()'
+
+docs: crds ## build the site into build/site
+	@$(BIN)/python -W ignore -m mkdocs build --strict --quiet --config-file tests/docs/mkdocs.yml
+	@echo build/site/index.html
+
+sbom: setup ## what the image installs, as CycloneDX, into build/sbom.json
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+	@echo build/sbom.json
 
 dashboards: setup ## write manifests/dashboards from tests/monitoring/dashboards.py
 	@$(BIN)/python -c 'from tests.monitoring import dashboards; dashboards.write()'
