@@ -1,13 +1,15 @@
-"""The commands that look and tell: plan, orphans and iam-policy. None of them changes anything.
+"""The commands that look and tell: plan, status, orphans and iam-policy. None of them changes anything.
 
 Rules:
 1. The report is the only thing on the standard output; warnings go to the standard error.
-2. The exit code of plan and orphans is an answer: 0 nothing, 2 something, 1 an error. So a mistake in their flags ends with 1 too.
+2. The exit code of plan, status and orphans is an answer: 0 nothing, 2 something, 1 an error. So a mistake in their flags ends with 1 too.
 3. What a command needs is imported by that command: --help need not wait for the clients of two clouds.
+4. Colours are for terminals, and for nobody who has set NO_COLOR.
 """
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn, Protocol
@@ -109,6 +111,24 @@ def orphans(output: str, **flags: Any) -> NoReturn:
     _end_with(run(**flags), output)
 
 
+@click.command(cls=_Reporting)
+@click.option("-n", "--namespace", help="Namespace of the objects. Default: all.")
+@click.option("--metrics-url", metavar="URL", help="Of a running operator, such as http://127.0.0.1:8080/metrics: tell its calls to AWS too.")
+@_OUTPUT
+def status(namespace: str | None, metrics_url: str | None, output: str) -> NoReturn:
+    """Tell how all objects stand: providers, keys by state, and what is stuck and why.
+
+    Reads the objects' statuses and nothing else; AWS is not asked. For the calls to AWS, their throttling and their waits:
+    kubectl port-forward -n infra-operator-system POD 8080, and --metrics-url.
+
+    Exit code: 0 all is as declared, 2 something is not, 1 an error, or not everything could be looked at.
+    """
+    _log_warnings()
+    from controller.status_command import run  # noqa: PLC0415 - rule 3
+
+    _end_with(run(namespace, metrics_url), output)
+
+
 @click.command("iam-policy")
 @click.option(
     "--feature",
@@ -157,5 +177,6 @@ def _end_with(work: Coroutine[Any, Any, _Report], output: str) -> NoReturn:
         raise click.ClickException(str(error)) from error
     except (KubeError, UndecodableError) as error:
         raise click.ClickException(f"the cluster cannot be asked: {error}") from error
-    click.echo(report.as_json() if output == "json" else report.as_table())
+    colour = False if os.environ.get("NO_COLOR") else None  # None: click asks the output whether it is a terminal
+    click.echo(report.as_json() if output == "json" else report.as_table(), color=colour)
     sys.exit(report.exit_code)

@@ -1,4 +1,4 @@
-"""plan and orphans beside a real operator: what they foretell comes true, and they themselves change nothing."""
+"""plan, status and orphans beside a real operator: what they tell is true, and they themselves change nothing."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.emulator import CREDENTIALS, REPOSITORY
-from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT
+from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT, Operator
 from tests.cluster.tenant import OWNER_TAGS, Object, Tenant, key, provider, secret
 
 SECONDS = 60  # two imports of the clients on a busy machine, and a few calls
@@ -60,9 +60,9 @@ class Shell:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def operator(cluster: Cluster) -> Iterator[None]:
-    with cluster.operator(resync_interval="1s", quota_fraction="1.0"):
-        yield
+def operator(cluster: Cluster) -> Iterator[Operator]:
+    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
+        yield running
 
 
 @pytest.fixture
@@ -190,3 +190,28 @@ def test_keys_of_another_cluster_are_none_of_our_orphans(shell: Shell, tenant: T
     foreign = tenant.kms.create_key(Tags=[{"TagKey": OWNER_TAGS[0], "TagValue": "another cluster"}])["KeyMetadata"]["KeyId"]
     _, told = shell.orphans()
     assert foreign not in [orphan["keyId"] for orphan in told["orphans"]]
+
+
+def test_status_tells_how_all_stand_and_what_the_operator_asks_of_aws(shell: Shell, tenant: Tenant, operator: Operator) -> None:
+    tenant.provide()
+    tenant.declare("orders")
+    tenant.declare("lost", providerRef={"name": "nowhere"})
+    tenant.until_settled("orders")
+    tenant.until_ready("ProviderNotFound", "lost")
+    tenant.until("main", lambda obj: obj["status"].get("keysInUse") == 1, kind="awsprovider")
+    code, text = shell.run("status", "-n", tenant.namespace, "-o", "json", "--metrics-url", operator.metrics_url)
+    told = json.loads(text)
+    assert code == 2
+    assert [(one["name"], one["ready"], one["keysInUse"]) for one in told["providers"]] == [("main", True, 1)]
+    assert {(one["state"], one["reason"], one["count"]) for one in told["objects"]} == {
+        ("Enabled", "Available", 1),
+        (None, "ProviderNotFound", 1),
+    }
+    assert [(one["name"], one["pace"], one["reason"]) for one in told["stuck"]] == [("lost", "stalled", "ProviderNotFound")]
+    calls = {one["operation"]: one["calls"] for one in told["quota"]["operations"]}
+    assert told["quota"]["leads"] is True
+    assert calls["CreateKey"] >= 1
+    code, text = shell.run("status", "-n", tenant.namespace)
+    assert code == 2
+    assert "\x1b" not in text
+    assert f"kmskey/{tenant.namespace}/lost" in text

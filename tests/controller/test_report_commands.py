@@ -1,4 +1,4 @@
-"""The command lines of plan, orphans and iam-policy: flags, forms, exit codes. What they find is tested where it is found."""
+"""The command lines of plan, status, orphans and iam-policy: flags, forms, exit codes. What they find is tested where it is found."""
 
 import json
 import logging
@@ -98,6 +98,7 @@ def test_the_flags_of_the_operator_are_taken(tmp_path: Path) -> None:
         (["plan", "-f", "-", "--create-grace", "5 minutes"], "'5 minutes' is not a duration"),
         (["orphans", "-o", "yaml"], "'yaml' is not one of 'table', 'json'"),
         (["orphans", "argument"], "unexpected extra argument"),
+        (["status", "--watch"], "No such option"),
     ],
 )
 def test_a_mistake_in_a_flag_ends_with_1_because_2_is_an_answer(arguments: list[str], words: str) -> None:
@@ -126,6 +127,15 @@ def test_a_cluster_that_is_named_and_not_there_ends_with_1(tmp_path: Path, monke
 
 def test_orphans_needs_a_cluster() -> None:
     result = invoke("orphans")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "set KUBECONFIG" in result.stderr
+
+
+# -- status
+
+
+def test_status_needs_a_cluster() -> None:
+    result = invoke("status", "-n", "shop")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "set KUBECONFIG" in result.stderr
 
@@ -167,7 +177,7 @@ def test_a_feature_that_does_not_exist_is_refused() -> None:
     assert "'everything' is not one of 'core', 'create'" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["plan", "orphans", "iam-policy"])
+@pytest.mark.parametrize("command", ["plan", "status", "orphans", "iam-policy"])
 def test_every_command_explains_itself(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0

@@ -1,6 +1,7 @@
+import click
 import pytest
 
-from controller.tables import table
+from controller.tables import in_colour, table
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
@@ -34,3 +35,11 @@ def test_numbers_are_shown_as_they_are() -> None:
 def test_a_row_of_another_length_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="zip"):
         table(["name", "state"], [["only one"]])
+
+
+def test_colours_leave_the_columns_where_they_are() -> None:
+    rows = [["a", "True", "x"], ["b", "waiting", "y"], ["c", "other", "True to itself"]]
+    plain, painted = table(["name", "is", "told"], rows), table(["name", "is", "told"], rows, in_colour)
+    assert click.unstyle(painted) == plain
+    assert painted.count("\x1b[0m") == 2
+    assert click.style("waiting", fg="yellow") in painted
