@@ -49,7 +49,9 @@ def test_with_rights_in_one_namespace_it_works_there_and_sees_no_other(cluster: 
         tenant.until_settled("orders")
         tenant.delete("orders")
         tenant.kubectl("delete", "awsprovider", "main", "--timeout=30s")
-        assert "status" not in stranger.get("orders")
+        unseen = stranger.get("orders")
+        assert "finalizers" not in unseen["metadata"]
+        assert "keyId" not in unseen.get("status", {})
     for verb, what in (("get", "secrets"), ("list", "kmskeys"), ("patch", "kmskeys")):
         assert may(cluster, verb, what, namespace)
         assert not may(cluster, verb, what, "default")
