@@ -19,7 +19,7 @@ from aws.wires import CONNECT_SECONDS, READ_SECONDS, OpenWire, Wire
 # In one line for each service: kms, tagging, sts. AssumeRole changes nothing in the account; it gives us a session.
 READ_OPERATIONS: Final = frozenset(
     {
-        *("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"),
+        *("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "GetPublicKey"),
         *("ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags"),
         *("GetResources",),
         *("AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"),

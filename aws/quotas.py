@@ -32,6 +32,7 @@ PER_SECOND: Final[dict[str, float]] = {
     "EnableKeyRotation": 15,
     "GetKeyPolicy": 1000,
     "GetKeyRotationStatus": 1000,
+    "GetPublicKey": 2000,
     "GetResources": 5,
     "ListAliases": 500,
     "ListGrants": 100,

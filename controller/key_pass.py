@@ -3,6 +3,7 @@
 1. A key that was made, and whose id is not stored yet, is stored before anything else.
 2. What needs neither provider nor AWS comes next: a held object, one that is retained and deleted.
 3. Reach the provider. Observe the object's key in AWS, or look for it when no id is remembered.
+   What it is exported to is looked at before, and a public key that has to be exported is asked for.
 4. Plan. Store what the plan says must be stored first (an attempt, a key id, managed tag keys). Apply the actions, fold each answer into
    what was seen, and plan again, until no action is left.
 5. Report the status, if it differs.
@@ -22,11 +23,13 @@ import structlog
 from aws import kms
 from aws.clients import Connection
 from aws.errors import AWSError, FencedError
+from aws.public_keys import read_public_key
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
 from controller.claims import AliasClaims
 from controller.decoding import plain
 from controller.events import EventRecorder
+from controller.exports import delete_export, look_at_exports, write_export
 from controller.key_holders import holder
 from controller.key_memory import KeyMemory
 from controller.key_objects import KMSKEYS, key_object, regarding
@@ -40,16 +43,19 @@ from reconcilers.actions import (
     AddFinalizer,
     CancelKeyDeletion,
     CreateKey,
+    DeleteExport,
     KeyAction,
     Plan,
     RecordKey,
     RemoveFinalizer,
     RotateKeyOnDemand,
+    WriteExport,
 )
 from reconcilers.after import after
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.drift import drift_news
 from reconcilers.echoes import Echo, listen, written
+from reconcilers.exports import public_key_is_needed
 from reconcilers.failures import plan_after
 from reconcilers.fields import DeletionPolicy, DriftPolicy
 from reconcilers.forecast import NOT_NEEDED, forecast
@@ -149,6 +155,7 @@ class KeyPass:
             return await self._apply_all(early)
         self._seen = await self._observe()
         for _ in range(MAX_ROUNDS):
+            await self._read_public_key()
             plan = self._plan()
             look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
@@ -201,6 +208,7 @@ class KeyPass:
             self._reached, self._account = reached, reached.account
 
     async def _observe(self) -> Seen:
+        self.key = replace(self.key, exports=await look_at_exports(self._means.kube, self.key))
         seen = await self._means.sight.observe(self._connection, self.key, self._now)
         if isinstance(seen, Offered) and seen.found is not None:
             means = self._means
@@ -211,6 +219,10 @@ class KeyPass:
         patience = LAG if self._only_reports else timedelta()
         shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now, patience)
         return self._means.claims.on(shown, self.key)
+
+    async def _read_public_key(self) -> None:
+        if isinstance(self._seen, ObservedKey) and public_key_is_needed(self.key, self._seen):
+            self._seen = replace(self._seen, public_key=await read_public_key(self._connection, self._seen.arn))
 
     async def _apply_all(self, plan: Plan) -> timedelta | None:
         """The actions in order; the status first where they depend on its memory, and last in any case."""
@@ -239,6 +251,9 @@ class KeyPass:
                 self._seen = found
             case CreateKey():
                 await finish(self._create(action))
+            case WriteExport() | DeleteExport():
+                if not await self._export(action):
+                    return
             case _:
                 await self._write(action)
         self._tell(action, plan)
@@ -272,6 +287,16 @@ class KeyPass:
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
         self._seen = after(before, action, answer)
         memory.echoes[self.key.uid] = written(self._echo, self._looked, self._seen, self._now)
+
+    async def _export(self, action: WriteExport | DeleteExport) -> bool:
+        """Whether it was done; what forbids it is found by the next plan."""
+        kube = self._means.kube
+        if isinstance(action, WriteExport):
+            found = await write_export(kube, self.key, action)
+        else:
+            found = await delete_export(kube, self.key, action)
+        self.key = replace(self.key, exports={**self.key.exports, action.place: found})
+        return not isinstance(found, Unobservable)
 
     async def _release(self) -> None:
         """Forgets the key first: the watch may tell that the object is gone before the answer to the patch does."""
@@ -329,7 +354,7 @@ class KeyPass:
     def _took(self, answer: bytes) -> None:
         """The object as the server has it after our write."""
         self._obj = decode_object(answer)
-        self.key = key_object(self._obj, self.key.spec, self.key.defaults)
+        self.key = replace(key_object(self._obj, self.key.spec, self.key.defaults), exports=self.key.exports)
         self._means.own.put(self._obj)
 
     def _tell(self, action: Action, plan: Plan) -> None:

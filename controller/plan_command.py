@@ -15,7 +15,7 @@ Rules:
 import base64
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from controller.access import find_access
 from controller.admission import KINDS, NotJudgedError, refused_by_models, refused_by_server
 from controller.awsproviders import AWSPROVIDERS
 from controller.connection import HttpTransport
+from controller.exports import look_at_exports
 from controller.key_objects import KMSKEYS, key_object
 from controller.kube import NotFound
 from controller.manifests import Manifest, ManifestError, read_manifests
@@ -38,7 +39,7 @@ from controller.plan_report import Outcome, Report, Step, Verdict
 from controller.provider_access import ProviderRules
 from controller.read_only import Clouds, read_only
 from controller.secrets import SECRETS
-from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
+from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, RecordKey, RemoveFinalizer, WriteExport
 from reconcilers.conditions import find
 from reconcilers.failures import explain
 from reconcilers.fields import DeletionPolicy
@@ -153,6 +154,8 @@ class Planner:
     async def _key(self, obj: KubeObject, operator: Operator, sight: Sight) -> Outcome:
         spec, now = KMSKeySpec.model_validate_json(obj.spec), datetime.now(UTC)
         key = key_object(obj, spec, await self._providers.defaults(obj.namespace, spec.provider_ref))
+        if self._has_cluster:
+            key = replace(key, exports=await look_at_exports(self._clouds.kube, key))
         account, seen = await self._look(key, operator, sight, now)
         return _outcome(key, forecast(key, account, seen, operator, now), account)
 
@@ -193,7 +196,7 @@ def _step(action: Action) -> Step:
 
 def _key_id(action: Action) -> str | None:
     match action:
-        case AddFinalizer() | RemoveFinalizer():
+        case AddFinalizer() | RemoveFinalizer() | WriteExport() | DeleteExport():
             return None
         case CreateKey():
             return NOT_YET

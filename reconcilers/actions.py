@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RotationAttempt
 from reconcilers.reasons import Reason
-from reconcilers.states import OWN_MATERIAL, Grant, Material, ObservedKey
+from reconcilers.states import OWN_MATERIAL, ExportedObject, Grant, Material, ObservedKey, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +283,38 @@ class ScheduleKeyDeletion:
         return f"schedule the key's deletion in {self.window_in_days} days"
 
 
+@dataclass(frozen=True, slots=True)
+class WriteExport:
+    """Puts what the cluster's programs need to know of the key into an object of ours; found: what is there now. No AWS call."""
+
+    place: Place
+    data: Mapping[str, str] = field(hash=False, repr=False)  # all of it, the entries of others included
+    found: ExportedObject | None = field(hash=False)
+    reason: ClassVar = Reason.EXPORTED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{'create' if self.found is None else 'update'} the {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteExport:
+    """Removes such an object. No AWS call."""
+
+    place: Place
+    found: ExportedObject = field(hash=False)
+    reason: ClassVar = Reason.EXPORT_REMOVED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"delete the {self.place}"
+
+
 # What the Kubernetes side carries out, and what the AWS side does.
-ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey
+ExportAction = WriteExport | DeleteExport
+ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey | ExportAction
 KeyChange = (
     CancelKeyDeletion
     | EnableKey

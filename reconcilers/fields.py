@@ -100,6 +100,13 @@ class DriftPolicy(StrEnum):
     REPORT = "Report"
 
 
+class ExportKind(StrEnum):
+    """Into what a key is exported."""
+
+    CONFIG_MAP = "ConfigMap"
+    SECRET = "Secret"  # noqa: S105 - a kind
+
+
 class Origin(StrEnum):
     """Where the material of a key comes from; KMS's own words."""
 

@@ -13,13 +13,25 @@ rotation, and the aliases of a new key are taken to be free: both show only when
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconcilers.actions import Action, AddFinalizer, CreateKey, RecordKey, RemoveFinalizer
+from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, RecordKey, RemoveFinalizer, WriteExport
 from reconcilers.after import after
+from reconcilers.exports import public_key_is_needed
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reasons import Reason
-from reconcilers.states import OWN_MATERIAL, Account, KeyObject, ObservedKey, Operator, Rotation, Seen, Unobservable
+from reconcilers.states import (
+    OWN_MATERIAL,
+    Account,
+    ExportedObject,
+    KeyObject,
+    ObservedKey,
+    Operator,
+    Owner,
+    Rotation,
+    Seen,
+    Unobservable,
+)
 
 NOT_YET = "(known after creation)"
 # In place of an account, where the plan does not depend on it.
@@ -45,6 +57,8 @@ def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operat
     """Takes what plan_kmskey takes. Raises RuntimeError if the plan does not come to an end."""
     done: list[Action] = []
     for _ in range(MAX_ROUNDS):
+        if isinstance(seen, ObservedKey) and public_key_is_needed(key, seen):
+            seen = replace(seen, public_key=NOT_YET)
         plan = plan_kmskey(key, account, seen, operator, now)
         done += plan.actions
         if not plan.actions or plan.is_last:
@@ -65,6 +79,11 @@ def _imagine(key: KeyObject, account: Account | Unobservable, seen: Seen, action
             return replace(key, finalizers=tuple(name for name in key.finalizers if name != KMSKEY_FINALIZER)), seen
         case RecordKey(found=found):
             return key, found
+        case WriteExport(place=place, data=data):
+            written = ExportedObject(NOT_YET, NOT_YET, (Owner("KMSKey", key.name, key.uid),), data)
+            return replace(key, exports={**key.exports, place: written}), seen
+        case DeleteExport(place=place):
+            return replace(key, exports={**key.exports, place: None}), seen
         case CreateKey():
             assert isinstance(account, Account)  # no key is made without one
             return key, _made(action, account)

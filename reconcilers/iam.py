@@ -40,6 +40,7 @@ class Feature(StrEnum):
     ROTATION = "rotation"
     DELETE = "delete"
     IMPORTED_MATERIAL = "imported-material"
+    EXPORT = "export"
     SEARCH = "search"
     MULTI_REGION = "multi-region"
     ROLES = "roles"
@@ -121,6 +122,7 @@ PERMISSIONS: Final = (
     Permission("kms:DisableKeyRotation", Feature.ROTATION, Scope.CHANGE, "spec.enableKeyRotation: false"),
     Permission("kms:ScheduleKeyDeletion", Feature.DELETE, Scope.DELETE, "deletionPolicy ScheduleKeyDeletion, Delete and ForceDelete"),
     Permission("kms:DeleteImportedKeyMaterial", Feature.IMPORTED_MATERIAL, Scope.DELETE, "deletionPolicy ForceDelete with origin EXTERNAL"),
+    Permission("kms:GetPublicKey", Feature.EXPORT, Scope.READ, "spec.exportTo of a key with a public half"),
     Permission("tag:GetResources", Feature.SEARCH, Scope.FIND, "find the key of a lost answer or of an earlier object, and orphans"),
     Permission("kms:ListKeys", Feature.SEARCH, Scope.FIND, "the same where the tag index is late: prove that there is no key"),
     Permission("iam:CreateServiceLinkedRole", Feature.MULTI_REGION, Scope.LINKED_ROLE, "KMS's own role, made with the first such key"),

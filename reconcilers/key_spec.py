@@ -11,6 +11,7 @@ from reconcilers.fields import (
     OWN_TAGS,
     DeletionPolicy,
     DriftPolicy,
+    ExportKind,
     Interval,
     Model,
     NamespaceName,
@@ -38,6 +39,13 @@ class ProviderRef(Model):
 
     name: Annotated[ObjectName, Field(description="Name of the AWSProvider.")]
     namespace: Annotated[NamespaceName | None, Field(description="Unset: the namespace of this object.")] = None
+
+
+class ExportTo(Model):
+    """An object of the same namespace, for programs that need the key's id or its public half."""
+
+    kind: Annotated[ExportKind, Field(strict=False, description="ConfigMap or Secret. Nothing in it is secret.")]
+    name: Annotated[ObjectName, Field(description="Its name. An object of that name that is not this KMSKey's is left alone.")]
 
 
 EnumLike = Annotated[
@@ -211,6 +219,13 @@ class KMSKeySpec(Model):
     grantable_from: Annotated[
         AllowedNamespaces | None,
         Field(description="Other namespaces whose KMSGrants and KMSAliases may target this key. Unset: none but its own."),
+    ] = None
+    export_to: Annotated[
+        ExportTo | None,
+        Field(
+            description="Where to write keyId, keyArn, region, accountId, alias (the first of spec.aliases) and, for a key that has one, "
+            "publicKey.pem. The ConfigMap or Secret belongs to this object and goes with it. Unset: nowhere."
+        ),
     ] = None
     deletion_policy: Annotated[
         DeletionPolicy | None,

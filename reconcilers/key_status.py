@@ -23,6 +23,14 @@ class RotationAttempt(Model):
     rotations_before: Annotated[int | None, Field(ge=0, description="Rotations on demand until then; absent if unknown.")] = None
 
 
+class Exported(Model):
+    """Where the operator exported the key to, or was about to."""
+
+    kind: Annotated[str, Field(max_length=16)]
+    name: Annotated[str, Field(max_length=253)]
+    public_key_hash: Annotated[str | None, Field(max_length=64, description="By which the public key is known again.")] = None
+
+
 class LastError(Model):
     """The last refusal or failure of AWS, for a support case."""
 
@@ -115,6 +123,7 @@ class KMSKeyStatus(Model):
         description="By field, a hash of the wanted value that was last seen on the key: while it stays the wanted one, a difference is "
         "drift, and not a change of the spec.",
     )
+    exported: Exported | None = None
     creation_attempt: CreationAttempt | None = None
     taken_over: Annotated[
         bool | None, Field(description="The key is an older operator's: what the spec leaves unset stays as it is on the key.")

@@ -36,6 +36,7 @@ from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
 from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
 from reconcilers.drift import Drift, find_drift, reached
+from reconcilers.exports import export
 from reconcilers.grants import grants_wait
 from reconcilers.holds import plan_held
 from reconcilers.key_status import CreationAttempt
@@ -45,7 +46,7 @@ from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
 from reconcilers.older_operator import never_filled
-from reconcilers.on_demand import Waits, on_demand, rotation_fields, was_refused
+from reconcilers.on_demand import on_demand, rotation_fields, was_refused
 from reconcilers.ownership import belongs, claimable, owned, owner_tags
 from reconcilers.parts import parts, wished
 from reconcilers.policy_findings import policy_status
@@ -262,9 +263,14 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     step = on_demand(key, seen, now)
     if isinstance(step, RotateKeyOnDemand):
         return _rotate(key, step, fields, operator, now)
+    told = export(key, seen, fields["aliases"])
+    fields["exported"] = told.exported
+    if told.actions:
+        return _export(key, told.actions, fields, operator, now)
     verdict, look_again = _verdict(key, wanted, seen, drift)
-    if isinstance(step, Waits) and verdict.synced and verdict.synced.holds:
-        verdict, look_again = _waiting(verdict, step.problem), step.look_again
+    for waits in (step, told):
+        if waits and waits.problem and verdict.synced and verdict.synced.holds:
+            verdict, look_again = _waiting(verdict, waits.problem), waits.look_again
     return Plan((), report(key, operator, verdict, now, **fields), look_again)
 
 
@@ -296,6 +302,13 @@ def _differences(
     drift = find_drift(key.spec, key.status, found)
     told = {"drift": drift.entries(key.status.drift, now), "reached": reached(key.status, wishes, found), "policy": policy}
     return drift, drift.without_held(repairs(wanted, seen, key.status)), told
+
+
+def _export(key: KeyObject, due: tuple[Action, ...], fields: dict[str, Any], operator: Operator, now: datetime) -> Plan:
+    """Last, because it tells of what the other actions have made."""
+    verdict = degraded(key, Problem(Reason.UPDATING, "What the key is exported to is being written.", stalled=False))
+    ahead = key.status.key_id is None or fields["exported"] != key.status.exported
+    return Plan(due, report(key, operator, verdict, now, **fields), write_ahead=ahead)
 
 
 def _finalizer(key: KeyObject) -> tuple[Action, ...]:

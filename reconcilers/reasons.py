@@ -74,6 +74,8 @@ class Reason(StrEnum):
     KEY_DISABLED = "KeyDisabled"
     DELETION_BLOCKED = "DeletionBlocked"
     ALIAS_CONFLICT = "AliasConflict"
+    EXPORT_CONFLICT = "ExportConflict"
+    EXPORT_FAILED = "ExportFailed"
 
     # The key that an alias or a grant is for.
     TARGET_NOT_FOUND = "TargetNotFound"
@@ -101,6 +103,8 @@ class Reason(StrEnum):
     ALIAS_CREATED = "AliasCreated"
     ALIAS_MOVED = "AliasMoved"
     ALIAS_DELETED = "AliasDeleted"
+    EXPORTED = "Exported"
+    EXPORT_REMOVED = "ExportRemoved"
     KEY_DISABLED_EVENT = "DisabledKey"
     KEY_MATERIAL_DELETED = "KeyMaterialDeleted"
     DELETION_SCHEDULED = "DeletionScheduled"

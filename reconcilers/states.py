@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_spec import KMSKeySpec
@@ -122,6 +123,7 @@ class ObservedKey:
     custom_key_store_id: str | None = None
     xks_key_id: str | None = None
     has_imported_material: bool = False
+    public_key: str | Unobservable | None = None  # as PEM; None: not asked for
 
     @property
     def partition(self) -> str:
@@ -194,6 +196,34 @@ class Account:
     caller_arn: str = ""  # whom AWS sees when we call
 
 
+class Place(NamedTuple):
+    """Where a key is exported to, in the namespace of its object."""
+
+    kind: str  # ConfigMap or Secret
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Owner(NamedTuple):
+    """An entry of ownerReferences."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedObject:
+    """A ConfigMap or Secret as it was looked at. data: empty unless the looking object owns it; not shown, because it may be a Secret's."""
+
+    uid: str
+    resource_version: str
+    owners: tuple[Owner, ...]
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderDefaults:
     """What a provider says for those of its keys that do not say it themselves."""
@@ -220,6 +250,7 @@ class KeyObject:
     recreate: str | None = None  # by annotation: the id of the lost key that may be replaced
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost
     defaults: ProviderDefaults | None = None
+    exports: Mapping[Place, ExportedObject | Unobservable | None] = field(default_factory=dict)  # what is where it exports to, or did
 
 
 @dataclass(frozen=True, slots=True)

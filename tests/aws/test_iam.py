@@ -11,6 +11,7 @@ from aws.clients import Clients, Connection
 from aws.cluster_keys import cluster_keys
 from aws.credentials import AccessRequest
 from aws.kms import apply, create_key, observe_key
+from aws.public_keys import read_public_key
 from aws.search import Search
 from reconcilers.actions import (
     CancelKeyDeletion,
@@ -53,6 +54,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "ListAliases": {"Aliases": []},
     "ListGrants": {"Grants": []},
     "ListKeyRotations": {"Rotations": []},
+    "GetPublicKey": {"PublicKey": b"x"},
     "CreateGrant": {"GrantId": "1"},
     "ListKeys": {"Keys": [{"KeyArn": ARN}]},
     "GetResources": {"ResourceTagMappingList": [{"ResourceARN": ARN, "Tags": []}]},
@@ -136,6 +138,7 @@ FEATURES: Mapping[Feature, Act] = {
     Feature.GRANTS: keep_the_grants,
     Feature.ADOPT: adopt,
     Feature.ROTATION: keep_the_rotation,
+    Feature.EXPORT: lambda connection: read_public_key(connection, ARN),
     Feature.IMPORTED_MATERIAL: writes(DeleteImportedKeyMaterial(ARN)),
     Feature.DELETE: writes(ScheduleKeyDeletion(ARN, 7)),
     Feature.SEARCH: search,

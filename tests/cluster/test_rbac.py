@@ -34,13 +34,14 @@ NEEDED = [
     *(Access(verb, "events.k8s.io", "events") for verb in ("create", "patch")),
     Access("get", "", "secrets"),
     Access("get", "", "namespaces"),
+    *(Access(verb, "", kind) for kind in ("configmaps", "secrets") for verb in ("get", "create", "patch", "delete")),
     Access("create", "coordination.k8s.io", "leases", namespace=NAMESPACE),
     *(Access(verb, "coordination.k8s.io", "leases", LEASE, NAMESPACE) for verb in ("get", "update")),
 ]
 
 DENIED = [
-    # Secrets are read by name, where an AWSProvider names one; nobody who steals the token can look around.
-    *(Access(verb, "", "secrets") for verb in ("list", "watch", "create", "update", "patch", "delete")),
+    # Secrets are read by name, where an AWSProvider or an exportTo names one; nobody who steals the token can look around.
+    *(Access(verb, "", kind) for kind in ("configmaps", "secrets") for verb in ("list", "watch", "update", "deletecollection")),
     # The objects are the users': they are neither made nor removed, and never replaced as a whole.
     *(Access(verb, OURS, kind) for kind in KINDS for verb in ("create", "update", "delete", "deletecollection")),
     *(Access("update", OURS, f"{kind}/{part}") for kind in KINDS for part in ("status", "finalizers")),
@@ -57,7 +58,6 @@ DENIED = [
     Access("create", "", "pods/exec", namespace=NAMESPACE),
     Access("patch", "apps", "deployments", namespace=NAMESPACE),
     Access("list", "", "namespaces"),
-    Access("get", "", "configmaps"),
     Access("patch", "apiextensions.k8s.io", "customresourcedefinitions"),
 ]
 

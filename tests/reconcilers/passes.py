@@ -16,6 +16,7 @@ from reconcilers.actions import (
     CreateGrant,
     CreateKey,
     DeleteAlias,
+    DeleteExport,
     DeleteImportedKeyMaterial,
     DisableKey,
     DisableKeyRotation,
@@ -32,6 +33,7 @@ from reconcilers.actions import (
     TagResource,
     UntagResource,
     UpdateKeyDescription,
+    WriteExport,
 )
 from reconcilers.after import after
 from reconcilers.aliases import on_key, targets
@@ -39,7 +41,18 @@ from reconcilers.grants import digest
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Operator, Seen, Unobservable
+from reconcilers.states import (
+    Account,
+    ExportedObject,
+    KeyObject,
+    NotCreated,
+    ObservedKey,
+    Operator,
+    Owner,
+    Place,
+    Seen,
+    Unobservable,
+)
 from tests.reconcilers.builders import STATES, observed
 
 MAX_ROUNDS = 5  # cancel the deletion, enable, rotate, disable: and nothing is left
@@ -100,6 +113,11 @@ def carry_out(world: World, action: Action) -> World:
             return replace(world, seen=found)
         case CreateKey():
             return replace(world, seen=_made(action))
+        case WriteExport(place=place, data=data):
+            owner = Owner("KMSKey", world.key.name, world.key.uid)
+            return _exported(world, place, ExportedObject("uid", "2", (owner,), data))
+        case DeleteExport(place=place):
+            return _exported(world, place, None)
         case _:
             return replace(world, seen=_changed(world.seen, action))
 
@@ -139,6 +157,10 @@ def _changed(seen: Seen, action: KeyAction) -> ObservedKey:
     assert not isinstance(action, DeleteAlias) or action.alias in on_key(seen), f"{action} of another key's alias"
     assert seen.state in ACCEPTED[type(action)], f"KMS refuses {action} for a key that is {seen.state}"
     return after(seen, action, _answer(action))
+
+
+def _exported(world: World, place: Place, found: ExportedObject | None) -> World:
+    return replace(world, key=replace(world.key, exports={**world.key.exports, place: found}))
 
 
 def _answer(action: KeyAction) -> dict[str, str]:

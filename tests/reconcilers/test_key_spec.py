@@ -40,6 +40,7 @@ FULL = {
             },
         }
     ],
+    "exportTo": {"kind": "Secret", "name": "orders-key"},
     "grantableFrom": {"names": ["mail"], "selector": None},
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,

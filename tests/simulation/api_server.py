@@ -67,7 +67,7 @@ class ApiServer:
             case "PATCH":
                 return self._patch(target, request)
             case "DELETE":
-                return self._delete(target)
+                return self._delete(target, json.loads(request.body or b"{}"))
             case _:
                 return failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
@@ -126,10 +126,12 @@ class ApiServer:
             return success(self.etcd.delete(target.plural, target.ref))
         return success(self.etcd.put(target.plural, target.ref, after))
 
-    def _delete(self, target: Target) -> Response:
+    def _delete(self, target: Target, options: Json) -> Response:
         old = self.etcd.get(target.plural, target.ref)
         if old is None:
             return _missing(target)
+        if any(old["metadata"][name] != value for name, value in options.get("preconditions", {}).items()):
+            return failure(409, "Conflict", "Precondition failed")
         after = deleting(old, self._timestamp())
         if is_over(after):
             return success(self.etcd.delete(target.plural, target.ref))

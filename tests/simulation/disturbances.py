@@ -123,6 +123,8 @@ def _compared(outcome: Outcome, expected: Outcome, disturbances: int) -> Iterato
         yield f"processes ended with {outcome.exits}"
     if outcome.status != expected.status:
         yield f"the status is {outcome.status}, not {expected.status}"
+    if outcome.exported != expected.exported:
+        yield f"exported is {outcome.exported}, not {expected.exported}"
     allowed = expected.writes + Counter({name: disturbances for name in expected.writes if name not in ONCE_ONLY})
     if not outcome.writes <= allowed:
         yield f"the writes were {outcome.writes}, not {expected.writes}"

@@ -27,6 +27,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "DisableKeyRotation": frozenset({"Enabled"}),
     "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
     "EnableKeyRotation": frozenset({"Enabled"}),
+    "GetPublicKey": frozenset({"Enabled"}),
     "PutKeyPolicy": _SETTLED,
     "RotateKeyOnDemand": frozenset({"Enabled"}),
     "ScheduleKeyDeletion": _KEPT,

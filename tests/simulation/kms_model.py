@@ -24,7 +24,7 @@ from typing import Any
 from tests.simulation import identities, tagging
 from tests.simulation.kms_aliases import check_described, create_alias, delete_alias, move_alias, written_aliases
 from tests.simulation.kms_creation import new_key
-from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found
+from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found, unsupported
 from tests.simulation.kms_keys import History, Key, check_state
 from tests.simulation.kms_quotas import RequestQuotas
 from tests.simulation.kms_rotations import completed, rotation_status
@@ -222,11 +222,18 @@ def _page(name: str, items: Sequence[Any], parameters: Parameters) -> Answer:
     return {name: items[start:end], "Truncated": True, "NextMarker": f"from-{end}"}
 
 
+def _public_key(key: Key) -> Answer:
+    if not key.spec.startswith(("RSA_", "ECC_", "ML_", "SM2")):
+        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
+    return {"KeyId": key.arn, "PublicKey": f"public half of {key.key_id}".encode(), "KeySpec": key.spec, "KeyUsage": key.usage}
+
+
 # From the key, the request, and the moment that the answer tells of.
 _READS: dict[str, Callable[[Key, Parameters, datetime], Answer]] = {
     "DescribeKey": lambda key, *_: {"KeyMetadata": key.metadata()},
     "GetKeyPolicy": lambda key, *_: {"Policy": key.policy, "PolicyName": "default"},
     "GetKeyRotationStatus": lambda key, _, moment: rotation_status(key, moment),
+    "GetPublicKey": lambda key, *_: _public_key(key),
     "ListGrants": lambda key, parameters, _: _page("Grants", key.grants, parameters),
     "ListKeyRotations": lambda key, parameters, moment: _page("Rotations", completed(key, moment), parameters),
     "ListResourceTags": lambda key, parameters, _: _page("Tags", written_tags(key.tags), parameters),

@@ -36,6 +36,8 @@ FULL: Json = {
     "tags": {"team": "shop", "stage": "prod", "cost": "17"},
 }
 
+SIGNING: Json = {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}
+CONFIG_MAP: Json = {"kind": "ConfigMap", "name": "key"}
 READER: Json = {
     "name": "reader",
     "granteeRoleArn": "arn:aws:iam::123456789012:role/reader",
@@ -124,6 +126,9 @@ SCENARIOS: dict[str, Scenario] = {
     "stop the rotation": Scenario(FULL, {"description": "Orders", "tags": FULL["tags"]}),
     "rotate on demand": Scenario(FULL | {"rotateOnDemand": "1"}, FULL | {"rotateOnDemand": "2"}),
     "rotate on demand and change": Scenario(FULL, {"description": "x", "rotateOnDemand": "now", "enableKeyRotation": True}),
+    "create and export": Scenario(None, SIGNING | {"exportTo": CONFIG_MAP, "aliases": ["orders"]}),
+    "export elsewhere": Scenario(SIGNING | {"exportTo": CONFIG_MAP}, SIGNING | {"exportTo": CONFIG_MAP | {"kind": "Secret"}}),
+    "export no more": Scenario(FULL | {"exportTo": CONFIG_MAP}, FULL),
     "disable": Scenario(FULL, FULL | {"enabled": False}),
     "enable": Scenario(FULL | {"enabled": False}, FULL),
     "create with aliases": Scenario(None, FULL | {"aliases": ["orders", "alias/shop/orders", "sales"], "enabled": False}),
@@ -161,11 +166,12 @@ SCENARIOS: dict[str, Scenario] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a scenario: the keys, the status, how often each AWS write was done, the points that were passed, the exit codes."""
+    """The end: keys, status, how often each AWS write was done, what was exported, the points that were passed, the exit codes."""
 
     keys: tuple[Key, ...]
     status: Json | None
     writes: Counter[str]
+    exported: Json
     points: tuple[str, ...]
     exits: tuple[int, ...]
 
@@ -212,7 +218,13 @@ def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, 
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     exits = tuple(replica.exit_code for replica in world.replicas.values() if replica.exit_code is not None)
-    return Outcome(keys, status, world.traffic.names("aws", began), points, exits)
+    return Outcome(keys, status, world.traffic.names("aws", began), _exported(world), points, exits)
+
+
+def _exported(world: World) -> Json:
+    """All ConfigMaps and Secrets but the credentials: their data by kind and name."""
+    found = [(plural, one) for plural in ("configmaps", "secrets") for one in world.etcd.all(plural) if "ownerReferences" in one["metadata"]]
+    return {f"{plural}/{one['metadata']['name']}": one["data"] for plural, one in found}
 
 
 def _undated(key: Key) -> tuple[Json, ...]:

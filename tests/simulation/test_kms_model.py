@@ -112,6 +112,7 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
         ("UpdateKeyDescription", {"Description": ""}, {"Creating", "Updating", "PendingDeletion", "PendingReplicaDeletion"}),
         ("PutKeyPolicy", {"Policy": default_policy("123456789012")}, {"Creating", "Updating"}),
         ("CreateGrant", GRANT, STATES - {"Enabled", "Unavailable"}),
+        ("GetPublicKey", {}, STATES - {"Enabled"}),
         ("ListGrants", {}, set()),
         ("DescribeKey", {}, set()),
         ("GetKeyPolicy", {}, set()),
@@ -120,7 +121,7 @@ def test_a_policy_may_lock_out_by_its_makers_word(kms: Kms) -> None:
     ],
 )
 def test_states_allow_what_the_developer_guide_says(kms: Kms, operation: str, more: dict[str, Any], refused: set[str]) -> None:
-    arn = make(kms, Origin="EXTERNAL" if "Imported" in operation else "AWS_KMS")
+    arn = make(kms, Origin="EXTERNAL" if "Imported" in operation else "AWS_KMS", **(RSA if operation == "GetPublicKey" else {}))
     for state in sorted(STATES):
         kms.edit(arn, state=state)
         if state in refused:
@@ -209,6 +210,11 @@ def test_a_grant_without_a_name_is_made_each_time(kms: Kms) -> None:
 )
 def test_what_cannot_be_granted_is_refused(kms: Kms, key: dict[str, Any], change: dict[str, Any]) -> None:
     assert refusal(kms, "CreateGrant", KeyId=make(kms, **key), **GRANT | change) == "ValidationException"
+
+
+def test_only_some_keys_have_a_public_half(kms: Kms) -> None:
+    assert call(kms, "GetPublicKey", KeyId=make(kms, **RSA))["PublicKey"]
+    assert refusal(kms, "GetPublicKey", KeyId=make(kms)) == "UnsupportedOperationException"
 
 
 def test_imported_material_is_waited_for_and_goes_at_once(kms: Kms) -> None:
