@@ -125,9 +125,13 @@ class EventRecorder:
             first = _timestamp()
             known = self._known[key] = _Series(regarding, key, action, first_seen=first, last_seen=first, seen_at=now)
         self._known.move_to_end(key)
-        if len(self._known) > KNOWN_LIMIT:
-            self._known.popitem(last=False)
+        self._forget(now)
         return known
+
+    def _forget(self, now: float) -> None:
+        """What was said the longest ago goes first: whatever is no series any more, and what is too much."""
+        while len(self._known) > KNOWN_LIMIT or now >= next(iter(self._known.values())).seen_at + SERIES_SECONDS:
+            self._known.popitem(last=False)
 
     async def _write(self, series: _Series) -> float:
         """Returns how long to wait before the next write, in seconds."""

@@ -3,7 +3,7 @@
 Rules:
 1. After every step all invariants are checked (invariants.py); at the end everything that goes wrong is switched off, and the world must come
    to rest: every object as declared, every key of a deleted object dealt with, nothing leaked, nothing written any more.
-2. Users write only specs that can be reached; two objects never want the same alias.
+2. Users write only specs that can be reached, or that wait for the key to be enabled; two objects never want the same alias.
 3. A run depends on nothing but hypothesis' choices, so that a failing seed fails again.
 """
 
@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from structlog.testing import capture_logs
 
 from controller.key_pass import KeyPass
+from reconcilers.names import OWNER_TAG
 from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
 from tests.simulation.api_transport import lost_answer as lost_by_kube
@@ -81,7 +82,7 @@ _outside: dict[str, Json] = {
     "DisableKey": {},
     "EnableKey": {},
     "UpdateKeyDescription": {"Description": "mine now"},
-    "TagResource": {"Tags": [{"TagKey": "theirs", "TagValue": "x"}, {"TagKey": "team", "TagValue": "thieves"}]},
+    "TagResource": {"Tags": [{"TagKey": "theirs", "TagValue": "x"}]},
     "UntagResource": {"TagKeys": ["team"]},
     "DisableKeyRotation": {},
     "ScheduleKeyDeletion": {"PendingWindowInDays": 7},
@@ -158,12 +159,22 @@ class Machine(RuleBasedStateMachine):
         found = self.world.find(name)
         key_id = found.get("status", {}).get("keyId") if found else None
         if operation == "CreateKey":
-            self._did("foreign key")
-            self.world.outside(operation, **_outside[operation])
+            with suppress(RefusedError):
+                self.world.outside(operation, **_outside[operation])
+                self._did("foreign key")
         elif key_id is not None and found is not None and "deletionTimestamp" not in found["metadata"]:
             with suppress(RefusedError):
                 self.world.outside(operation, KeyId=key_id, **_outside[operation])
                 self._did(f"outside {operation}")
+
+    @rule(name=st.sampled_from(NAMES))
+    def change_a_tag_outside(self, name: str) -> None:
+        """Only one that the operator has put there: any other is somebody else's, and stays."""
+        for key in self.world.kms.keys:
+            if "team" in key.tags and key.tags.get(OWNER_TAG, "").endswith(f"/{name}"):
+                with suppress(RefusedError):
+                    self.world.outside("TagResource", KeyId=key.arn, Tags=[{"TagKey": "team", "TagValue": "thieves"}])
+                    self._did("outside change of a tag")
 
     # -- the wires
 
@@ -334,6 +345,7 @@ class Machine(RuleBasedStateMachine):
             self._in_loop(replica.transport.cut_streams)
         if not self._alive():
             self.start()
+        self.run(world.advance(QUIET_SECONDS))  # what was done outside is seen at the next resync
         self.run(world.until(self._is_at_rest, within=REST_SECONDS, step=5.0))
         self.promises.check()
         assert list(wrong_at_rest(world, list(self.promises.specs))) == [], world.told()
@@ -356,7 +368,11 @@ class Machine(RuleBasedStateMachine):
 
     def _is_done(self, name: str) -> bool:
         found = self.world.find(name)
-        return found is None or ("deletionTimestamp" not in found["metadata"] and self.world.is_ready(name))
+        if found is None:
+            return True
+        synced = self.world.condition(name, "Synced")
+        waits = (synced.get("reason"), synced.get("observedGeneration")) == ("KeyDisabled", found["metadata"]["generation"])
+        return "deletionTimestamp" not in found["metadata"] and (waits or self.world.is_ready(name))
 
     def _tell_no_secret(self) -> None:
         CHECKED["I15"] += 1

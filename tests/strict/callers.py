@@ -46,6 +46,15 @@ class Callers:
         self._users.pop(access_key_id, None)
         self._sessions.pop(access_key_id, None)
 
+    def lend(self, access_key_id: str, session: Session) -> None:
+        """A session that no call has made."""
+        self._sessions[access_key_id] = session
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All that were given away."""
+        return list(self._sessions.values())
+
     def recognise(self, signed: Signed, token: str, now: datetime) -> tuple[Caller, str]:
         """The caller, and the secret that must have signed. Raises RefusedError."""
         session = self._sessions.get(signed.access_key_id)
@@ -66,7 +75,8 @@ class Callers:
         arn = f"arn:{parts[1]}:sts::{parts[4]}:assumed-role/{role}/{name}"
         key_id = f"ASIA{secrets.token_hex(8).upper()}"
         ends = now + timedelta(seconds=parameters.get("DurationSeconds", 3600))
-        session = self._sessions[key_id] = Session(secrets.token_urlsafe(30), secrets.token_urlsafe(60), arn, parts[4], ends)
+        session = Session(secrets.token_urlsafe(30), secrets.token_urlsafe(60), arn, parts[4], ends)
+        self.lend(key_id, session)
         keys = {
             "AccessKeyId": key_id,
             "SecretAccessKey": session.secret_access_key,
