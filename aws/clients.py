@@ -1,4 +1,4 @@
-"""From a provider to a connection: one for each provider, kept while its request is the same.
+"""From a provider to a connection: one for each provider and region, kept while its request is the same.
 
 Rules:
 1. A changed request (another Secret, role or endpoint) makes a new connection and retires the old one at once. Old and new credentials are
@@ -11,7 +11,8 @@ Rules:
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -28,24 +29,31 @@ from reconcilers.codes import AUTHENTICATION_CODES, SENT_ONCE, THROTTLING_CODES
 
 log = structlog.get_logger()
 
+Elsewhere = Callable[[str], Awaitable["Connection"]]
+
 MOST_CONNECTIONS = 64  # 0.2 MB each, and more providers than that are rarely busy at once
 
 
 class Connection:
     """A provider's account and region, ready to be called. It stays usable after it was replaced."""
 
-    def __init__(self, session: Session, identity: CallerIdentity, region: str, quotas: Quotas, terms: Terms) -> None:
+    def __init__(self, session: Session, identity: CallerIdentity, region: str, quotas: Quotas, terms: Terms, elsewhere: Elsewhere) -> None:
         self.account_id = identity.account_id
         self.caller_arn = identity.arn
         self.region = region
         self._session = session
         self._quotas = quotas
         self._terms = terms
+        self._elsewhere = elsewhere
 
-    async def take_quota(self, operation: str) -> None:
-        """Wait until the quota lets this operation be called. For what is sent once the caller does it, before the attempt is written
-        down: from then on nothing may wait."""
-        self._terms.waited(operation, await self._quotas.take(self.account_id, self.region, operation))
+    async def at(self, region: str) -> "Connection":
+        """The same provider in another region. Raises AWSError, InvalidAccessError."""
+        return self if region == self.region else await self._elsewhere(region)
+
+    async def take_quota(self, operation: str, region: str | None = None) -> None:
+        """Wait until the quota lets this operation be called, here or in that region. For what is sent once the caller does it, before
+        the attempt is written down: from then on nothing may wait."""
+        self._terms.waited(operation, await self._quotas.take(self.account_id, region or self.region, operation))
 
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: kms, sts, resourcegroupstaggingapi.
@@ -77,24 +85,23 @@ class Clients:
     def __init__(self, terms: Terms, quota_fraction: float) -> None:
         self._terms = terms
         self._quotas = Quotas(quota_fraction)
-        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()  # by provider and region
         self._background: set[asyncio.Task[None]] = set()
 
     async def connect(self, request: AccessRequest) -> Connection:
         """The provider's connection, its account checked with STS when it is new. Raises AWSError, InvalidAccessError."""
         check(request)
         check_endpoint(request.endpoint)
-        slot = self._slots.get(request.provider)
+        slot = self._slots.get(_place(request))
         if slot is None or slot.request != request:
             slot = self._replace(request)
-        self._slots.move_to_end(request.provider)
+        self._slots.move_to_end(_place(request))
         return await asyncio.shield(slot.connecting)
 
     def forget(self, provider: str) -> None:
         """The provider's credentials were refused, or it is gone: the next connection asks STS anew."""
-        slot = self._slots.pop(provider, None)
-        if slot is not None:
-            self._retire(slot)
+        for place in [place for place in self._slots if place[0] == provider]:
+            self._retire(self._slots.pop(place))
 
     async def close(self) -> None:
         """Retires all connections; those with calls under way close after them."""
@@ -103,12 +110,12 @@ class Clients:
         await asyncio.gather(*self._background)
 
     def _replace(self, request: AccessRequest) -> "_Slot":
-        old = self._slots.pop(request.provider, None)
+        old = self._slots.pop(_place(request), None)
         if old is not None:
             self._retire(old)
         if len(self._slots) >= MOST_CONNECTIONS:
             self._retire(self._slots.popitem(last=False)[1])
-        slot = self._slots[request.provider] = _Slot(request, Session(self._terms, request))
+        slot = self._slots[_place(request)] = _Slot(request, Session(self._terms, request))
         slot.connecting = asyncio.create_task(self._connect(slot), name=f"connect {request.provider}")
         slot.connecting.add_done_callback(lambda _: self._forget_failed(slot))
         return slot
@@ -116,25 +123,38 @@ class Clients:
     async def _connect(self, slot: "_Slot") -> Connection:
         identity = await caller_identity(await slot.session.channel())
         region = slot.request.region
-        if self._slots.get(slot.request.provider) is slot:
-            self._quotas.limit(slot.request.provider, identity.account_id, region, slot.request.limits)
+        if self._slots.get(_place(slot.request)) is slot:
+            self._quotas.limit(_holder(slot.request), identity.account_id, region, slot.request.limits)
+
+        def elsewhere(other: str) -> Awaitable[Connection]:
+            return self.connect(replace(slot.request, region=other))
+
         log.info("aws_connected", provider=slot.request.provider, account=identity.account_id, region=region, caller=identity.arn)
-        return Connection(slot.session, identity, region, self._quotas, self._terms)
+        return Connection(slot.session, identity, region, self._quotas, self._terms, elsewhere)
 
     def _forget_failed(self, slot: "_Slot") -> None:
         if slot.connecting.cancelled() or slot.connecting.exception():
-            if self._slots.get(slot.request.provider) is slot:
-                del self._slots[slot.request.provider]
+            if self._slots.get(_place(slot.request)) is slot:
+                del self._slots[_place(slot.request)]
             self._spawn(slot.session.retire())
 
     def _retire(self, slot: "_Slot") -> None:
-        self._quotas.unlimit(slot.request.provider)
+        self._quotas.unlimit(_holder(slot.request))
         self._spawn(slot.retire())
 
     def _spawn(self, closing: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(closing, name="close AWS connections")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _place(request: AccessRequest) -> tuple[str, str]:
+    return request.provider, request.region
+
+
+def _holder(request: AccessRequest) -> str:
+    """Whose limits these are: a provider may ask for the same share in several regions."""
+    return f"{request.provider} {request.region}"
 
 
 class _Slot:

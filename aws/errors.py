@@ -118,7 +118,7 @@ class StalledError(AWSError):
 
 
 class UnknownResultError(AWSError):
-    """CreateKey or RotateKeyOnDemand was sent, and nobody knows whether it took effect."""
+    """What is sent once was sent, and nobody knows whether it took effect."""
 
 
 class NotFoundError(AWSError):

@@ -49,6 +49,7 @@ from reconcilers.states import OWN_MATERIAL, Asked, Material, Missing, ObservedK
 
 T = TypeVar("T")
 
+NOT_LOOKED_AT = Unobservable(Reason.KEY_NOT_USABLE_YET, "The replica was not looked at yet.")
 POLICY_NAME = "default"  # the only one that KMS knows
 
 
@@ -67,8 +68,8 @@ class Described:
 
 async def observe_key(connection: Connection, key: str, asked: Asked) -> ObservedKey | Missing:
     """The key (id or ARN) as AWS shows it. Raises AWSError."""
-    described = await describe_key(connection, key)
-    return described if isinstance(described, Missing) else await observe_rest(connection, described, asked)
+    found = await describe_key(connection, key)
+    return found if isinstance(found, Missing) else await observe_rest(connection, found, asked)
 
 
 async def describe_key(connection: Connection, key: str) -> Described | Missing:
@@ -85,16 +86,16 @@ async def describe_named(connection: Connection, key: str) -> Described | Missin
         answer = await connection.call("kms", "DescribeKey", {"KeyId": key})
     except NotFoundError:
         return Missing(key)
-    return _described("DescribeKey", answer)
+    return described("DescribeKey", answer)
 
 
-async def observe_rest(connection: Connection, described: Described, asked: Asked) -> ObservedKey:
+async def observe_rest(connection: Connection, found: Described, asked: Asked) -> ObservedKey:
     """Reads what DescribeKey leaves out, at the same time. Raises AWSError."""
-    key = described.key
+    key = found.key
     async with reading() as group:
         tags = group.create_task(_readable(_tags, connection, key.arn))
         rules = group.create_task(_readable(_policy, connection, key.arn)) if asked.policy else None
-        rotation = group.create_task(_rotation(connection, key, asked)) if described.can_rotate and asked.rotation else None
+        rotation = group.create_task(_rotation(connection, key, asked)) if found.can_rotate and asked.rotation else None
         follow = partial(read_aliases, asked=asked.aliases)
         aliases = group.create_task(_readable(follow, connection, key.arn)) if asked.aliases else None
         grants = group.create_task(_readable(read_grants, connection, key.key_id)) if asked.grants else None
@@ -115,7 +116,7 @@ async def create_key(connection: Connection, action: CreateKey) -> ObservedKey:
     It may not be cancelled between sending and persisting the answer: the caller shields both together.
     """
     answer = await connection.call("kms", "CreateKey", _creation(action))
-    made = _described("CreateKey", answer)
+    made = described("CreateKey", answer)
     rotation = Rotation(enabled=False) if made.can_rotate else None
     return replace(made.key, tags=dict(action.tags), policy=action.policy, rotation=rotation, aliases={}, grants={})
 
@@ -150,11 +151,11 @@ def _request(action: KeyChange) -> tuple[str, dict[str, Any]]:
         case CancelKeyDeletion() | EnableKey() | DisableKeyRotation() | RotateKeyOnDemand() | DisableKey() | DeleteImportedKeyMaterial():
             return type(action).__name__, {}
         case PutKeyPolicy(policy=policy, bypass_policy_lockout_safety_check=bypass):
-            return "PutKeyPolicy", {"PolicyName": POLICY_NAME, "Policy": policy, **_bypass(bypass)}
+            return "PutKeyPolicy", {"PolicyName": POLICY_NAME, "Policy": policy, **lockout_bypass(bypass)}
         case UpdateKeyDescription(description=description):
             return "UpdateKeyDescription", {"Description": description}
         case TagResource(tags=tags):
-            return "TagResource", {"Tags": _tag_list(tags)}
+            return "TagResource", {"Tags": tag_list(tags)}
         case UntagResource(tag_keys=keys):
             return "UntagResource", {"TagKeys": list(keys)}
         case EnableKeyRotation(period_in_days=days):
@@ -171,8 +172,8 @@ def _creation(action: CreateKey) -> dict[str, Any]:
         "KeySpec": action.key_spec,
         "KeyUsage": action.key_usage,
         "Description": action.description,
-        "Tags": _tag_list(action.tags),
-        **_bypass(action.bypass_policy_lockout_safety_check),
+        "Tags": tag_list(action.tags),
+        **lockout_bypass(action.bypass_policy_lockout_safety_check),
     }
     if action.policy is not None:
         parameters["Policy"] = action.policy
@@ -188,11 +189,13 @@ def _origin(material: Material) -> dict[str, str]:
     return {"Origin": material.origin, **{name: value for name, value in where.items() if value is not None}}
 
 
-def _bypass(wanted: bool) -> dict[str, bool]:
+def lockout_bypass(wanted: bool) -> dict[str, bool]:
+    """The parameter, where it says more than KMS's default."""
     return {"BypassPolicyLockoutSafetyCheck": True} if wanted else {}
 
 
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """As KMS takes tags."""
     return [{"TagKey": key, "TagValue": value} for key, value in sorted(tags.items())]
 
 
@@ -217,13 +220,14 @@ async def _policy(connection: Connection, key: str) -> str:
     return decode("GetKeyPolicy", lambda: str(answer["Policy"]))
 
 
-def _described(operation: str, answer: Mapping[str, Any]) -> Described:
+def described(operation: str, answer: Mapping[str, Any]) -> Described:
+    """What the KeyMetadata of an answer says."""
     return decode(operation, lambda: _decode_metadata(answer["KeyMetadata"]))
 
 
 def _decode_metadata(told: Mapping[str, Any]) -> Described:
     """Emulators leave out what was not asked for; KMS's defaults stand in."""
-    multi_region = told.get("MultiRegionConfiguration", {})
+    key_type, elsewhere = _multi_region(told)
     key = ObservedKey(
         key_id=told["KeyId"],
         arn=told["Arn"],
@@ -244,8 +248,20 @@ def _decode_metadata(told: Mapping[str, Any]) -> Described:
         custom_key_store_id=told.get("CustomKeyStoreId"),
         xks_key_id=told.get("XksKeyConfiguration", {}).get("Id"),
         has_imported_material="ExpirationModel" in told,  # KMS tells it of imported material only
+        multi_region_key_type=key_type,
+        replicas=dict.fromkeys(elsewhere, NOT_LOOKED_AT),
     )
-    return Described(key, multi_region.get("MultiRegionKeyType") == "REPLICA")
+    return Described(key, key_type == "REPLICA")
+
+
+def _multi_region(told: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    """The key's part among its like, and the regions of its replicas. moto calls all of them replicas once it has described one."""
+    related = told.get("MultiRegionConfiguration")
+    if not related:
+        return None, []
+    primary = related.get("PrimaryKey", {}).get("Arn")
+    is_primary = primary == told["Arn"] if primary else related["MultiRegionKeyType"] == "PRIMARY"
+    return ("PRIMARY", [replica["Region"] for replica in related.get("ReplicaKeys", ())]) if is_primary else ("REPLICA", [])
 
 
 def _utc(date: datetime) -> datetime:

@@ -40,6 +40,7 @@ PER_SECOND: Final[dict[str, float]] = {
     "ListKeys": 500,
     "ListResourceTags": 2000,
     "PutKeyPolicy": 15,
+    "ReplicateKey": 5,
     "RevokeGrant": 50,
     "RotateKeyOnDemand": 5,
     "ScheduleKeyDeletion": 15,

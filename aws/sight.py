@@ -17,6 +17,7 @@ from aws import kms
 from aws.adoption import named_key
 from aws.clients import Connection
 from aws.earlier import EarlierKeys
+from aws.replicas import with_replicas
 from aws.search import Search, observe_candidate
 from reconcilers.adoption_fields import Adoption
 from reconcilers.hints import hinted_id, with_hinted
@@ -25,7 +26,7 @@ from reconcilers.older_operator import made_by_older_operator
 from reconcilers.ownership import belongs, owner
 from reconcilers.recreation import is_replacing, to_be_replaced
 from reconcilers.searches import grace_is_over, nothing_was_made
-from reconcilers.states import Asked, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Operator, Seen
+from reconcilers.states import Asked, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Offered, Operator, Seen
 from reconcilers.wanted import asked
 
 
@@ -44,6 +45,14 @@ class Sight:
     async def observe(self, connection: Connection, key: KeyObject, now: datetime) -> Seen:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
+        return await self._everywhere(connection, await self._observe(connection, key, wish, now), wish)
+
+    async def look(self, connection: Connection, key: str, wish: Asked) -> ObservedKey | Missing:
+        """One key (id or ARN) with its replicas. Raises AWSError."""
+        seen = await kms.observe_key(connection, key, wish)
+        return seen if isinstance(seen, Missing) else await with_replicas(connection, seen, wish)
+
+    async def _observe(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> Seen:
         if key.status.key_id is not None:
             return await self._remembered(connection, key, wish, now)
         if key.spec.adopt is None or key.deleting or key.status.creation_attempt is not None:
@@ -81,3 +90,22 @@ class Sight:
         thorough = grace_is_over(key, self._operator, now)
         found = await self._search.find_owned(connection, self._operator.cluster_id, key.uid, thorough=thorough, asked=wish)
         return replace(found, earlier=earlier)
+
+    async def _everywhere(self, connection: Connection, seen: Seen, wish: Asked) -> Seen:
+        """The same with the replicas of a key that may become or stay the object's."""
+        match seen:
+            case ObservedKey():
+                return await with_replicas(connection, seen, wish)
+            case Offered(found=ObservedKey() as found):
+                return replace(seen, found=await with_replicas(connection, found, wish))
+            case Candidates():
+                keys, earlier = await _each(connection, seen.keys, wish), await _each(connection, seen.earlier, wish)
+                return replace(seen, keys=keys, earlier=earlier)
+            case NotCreated():
+                return NotCreated(await _each(connection, seen.earlier, wish))
+            case _:
+                return seen
+
+
+async def _each(connection: Connection, keys: tuple[ObservedKey, ...], wish: Asked) -> tuple[ObservedKey, ...]:
+    return tuple([await with_replicas(connection, key, wish) for key in keys])

@@ -201,7 +201,9 @@ class AWSProviders:
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
         spec = self._access.spec(found)
         assert isinstance(spec, AWSProviderSpec)  # what cannot be read does not connect
-        return Reached(found.ref, Account(connection.account_id, connection.region, spec.default_tags or {}, connection.caller_arn), connection)
+        regions = spec.default_replica_regions or ()
+        account = Account(connection.account_id, connection.region, spec.default_tags or {}, connection.caller_arn, regions)
+        return Reached(found.ref, account, connection)
 
     def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
         """The provider of a key, as far as names decide."""

@@ -8,12 +8,15 @@
    what was seen, and plan again, until no action is left.
 5. Report the status, if it differs.
 
-Guarantees: CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two; whatever
-could make it wait, such as the quota, is waited for before. When that patch fails, the answer stays in memory, and nothing else is done for
-the object until it is stored. The server refuses the write-ahead of an attempt when the object is not exactly the one that was planned for,
-so a stale cache can neither create nor rotate.
+A replica in another region that refuses something is left alone for the rest of the pass, which goes on with the key and the other regions.
+
+Guarantees: CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two, and so are
+ReplicateKey and its patch; whatever could make them wait, such as the quota, is waited for before. When the patch of a new key's id fails,
+the answer stays in memory, and nothing else is done for the object until it is stored. The server refuses the write-ahead of an attempt when
+the object is not exactly the one that was planned for, so a stale cache can neither create nor rotate.
 """
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +25,9 @@ import structlog
 
 from aws import kms
 from aws.clients import Connection
-from aws.errors import AWSError, FencedError
+from aws.errors import AWSError, FencedError, InvalidAccessError
 from aws.public_keys import read_public_key
+from aws.replicas import failed, replicate_key, take_replication_quota
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
 from controller.claims import AliasClaims
@@ -44,14 +48,17 @@ from reconcilers.actions import (
     CancelKeyDeletion,
     CreateKey,
     DeleteExport,
+    ForgetReplica,
     KeyAction,
     Plan,
     RecordKey,
     RemoveFinalizer,
+    ReplicateKey,
     RotateKeyOnDemand,
     WriteExport,
 )
-from reconcilers.after import after
+from reconcilers.after import after, with_replica
+from reconcilers.arns import region_of
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.drift import drift_news
 from reconcilers.echoes import Echo, listen, written
@@ -70,6 +77,8 @@ from reconcilers.news import news
 from reconcilers.ownership import owner
 from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
+from reconcilers.replica_fields import MAX_REPLICAS
+from reconcilers.replicas import not_sent, replicated
 from reconcilers.reports import remembered
 from reconcilers.states import (
     Account,
@@ -86,8 +95,9 @@ from reconcilers.states import (
 )
 from reconcilers.wanted import asked, deletion_policy
 
-# Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans.
-MAX_ROUNDS = 8
+# Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans, but for the
+# replicas: one for each that is made, and as many for all together as for the key itself.
+MAX_ROUNDS = 8 + 6 + MAX_REPLICAS
 
 log = structlog.get_logger()
 
@@ -227,8 +237,12 @@ class KeyPass:
     async def _apply_all(self, plan: Plan) -> timedelta | None:
         """The actions in order; the status first where they depend on its memory, and last in any case."""
         for action in plan.actions:
-            once = isinstance(action, CreateKey | RotateKeyOnDemand)
-            if once:
+            if isinstance(action, KeyAction) and self._has_refused(action):
+                continue
+            once = isinstance(action, CreateKey | ReplicateKey | RotateKeyOnDemand)
+            if isinstance(action, ReplicateKey):
+                await take_replication_quota(self._connection, action.region)
+            elif once:
                 await self._connection.take_quota(type(action).__name__)
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status, exact=once)
@@ -254,6 +268,14 @@ class KeyPass:
             case WriteExport() | DeleteExport():
                 if not await self._export(action):
                     return
+            case ForgetReplica():
+                log.info("replica_released", region=action.region)
+            case ReplicateKey():
+                if not await self._elsewhere(action.region, finish(self._replicate(action))):
+                    return
+            case _ if self._is_elsewhere(action):
+                if not await self._elsewhere(region_of(action.key), self._write(action)):
+                    return
             case _:
                 await self._write(action)
         self._tell(action, plan)
@@ -273,17 +295,50 @@ class KeyPass:
             self._means.memory.gone(self._obj)
             raise
 
+    async def _replicate(self, action: ReplicateKey) -> None:
+        """Send once, and store the answer before anything else happens."""
+        assert isinstance(self._seen, ObservedKey)  # no plan replicates a key that was not seen
+        before = self.key.status
+        try:
+            made = await replicate_key(self._connection, action)
+        except FencedError:  # nothing was sent, and that is known
+            await self.report(before.model_copy(update={"replicas": not_sent(before.replicas, action.region)}))
+            raise
+        self._seen = with_replica(self._seen, made)
+        log.info("key_replicated", key=made.arn, attempt=action.attempt.id)
+        await self.report(before.model_copy(update={"replicas": replicated(before.replicas, made, action.tags)}))
+
+    async def _elsewhere(self, region: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether this was done in another region; a failure there is noted, and is nothing to the key itself."""
+        try:
+            await work
+        except (AWSError, InvalidAccessError) as error:
+            assert isinstance(self._seen, ObservedKey)  # no plan writes to a replica of a key that was not seen
+            self._seen = failed(self._seen, region, error)
+            log.warning("replica_refused", region=region, error=str(error))
+            return False
+        return True
+
+    def _is_elsewhere(self, action: KeyAction) -> bool:
+        return isinstance(self._seen, ObservedKey) and region_of(action.key) in self._seen.replicas
+
+    def _has_refused(self, action: KeyAction) -> bool:
+        """Whether the replica that this is about has refused something before, in this pass."""
+        there = self._seen.replicas.get(region_of(action.key)) if isinstance(self._seen, ObservedKey) else None
+        return isinstance(there, Unobservable)
+
     async def _write(self, action: KeyAction) -> None:
         assert isinstance(self._seen, ObservedKey)  # no plan writes to a key that was not seen
         before = self._seen
         memory = self._means.memory
         if self._looked is None:
             self._looked, self._echo = before, memory.echoes.get(self.key.uid)
+        connection = await self._connection.at(region_of(action.key)) if self._is_elsewhere(action) else self._connection
         self._sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
-        answer = await kms.apply(self._connection, action)
+        answer = await kms.apply(connection, action)
         self._sending = None
-        if isinstance(action, CancelKeyDeletion):  # a pending key shows no rotation
-            anew = await kms.observe_key(self._connection, before.arn, asked(self.key))
+        if isinstance(action, CancelKeyDeletion) and action.key == before.arn:  # a pending key shows no rotation
+            anew = await self._means.sight.look(self._connection, before.arn, asked(self.key))
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
         self._seen = after(before, action, answer)
         memory.echoes[self.key.uid] = written(self._echo, self._looked, self._seen, self._now)
@@ -361,9 +416,16 @@ class KeyPass:
         if action in plan.corrections:
             self._corrected.append(action.told)
             return
-        key_id = self.key.status.key_id or "the key"
+        key_id = self._name_of_key(action)
         reason, note, serious = action.reason, f"{key_id}: {action.told}.", _is_serious(action, self.key, self._means.operator)
         self._means.events.record(regarding(self._obj), "Warning" if serious else "Normal", reason, type(action).__name__, note)
+
+    def _name_of_key(self, action: Action) -> str:
+        """Its id, and where it is if that is another region."""
+        key_id = self.key.status.key_id or "the key"
+        if isinstance(action, KeyAction) and self._is_elsewhere(action):
+            return f"{key_id} in {region_of(action.key)}"
+        return key_id
 
 
     def _tell_corrected(self) -> None:

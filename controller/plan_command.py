@@ -39,7 +39,8 @@ from controller.plan_report import Outcome, Report, Step, Verdict
 from controller.provider_access import ProviderRules
 from controller.read_only import Clouds, read_only
 from controller.secrets import SECRETS
-from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, RecordKey, RemoveFinalizer, WriteExport
+from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, KeyAction, RecordKey, RemoveFinalizer, WriteExport
+from reconcilers.arns import region_of
 from reconcilers.conditions import find
 from reconcilers.failures import explain
 from reconcilers.fields import DeletionPolicy
@@ -177,7 +178,8 @@ class Planner:
 
 def _outcome(key: KeyObject, told: Forecast, account: Account | Unobservable) -> Outcome:
     """The steps; and what the conditions would say afterwards, unless that all is done."""
-    ref, steps = Ref(key.namespace, key.name), tuple(_step(action) for action in told.actions)
+    region = account.region if isinstance(account, Account) else None
+    ref, steps = Ref(key.namespace, key.name), tuple(_step(action, region) for action in told.actions)
     synced, ready = (find(kind, told.status.conditions) for kind in ("Synced", "Ready"))
     if synced is None or synced.status == "True" or told.lets_go:
         verdict, end = (Verdict.CHANGE, None) if steps else (Verdict.UNCHANGED, ready)
@@ -190,8 +192,12 @@ def _outcome(key: KeyObject, told: Forecast, account: Account | Unobservable) ->
     return Outcome("KMSKey", ref, verdict, steps, end.reason if end else None, end.message if end else None)
 
 
-def _step(action: Action) -> Step:
-    return Step(type(action).__name__, action.told, _key_id(action))
+def _step(action: Action, region: str | None) -> Step:
+    """region: the provider's; what is done in another one says so."""
+    key_id, told = _key_id(action), action.told
+    if isinstance(action, KeyAction) and region not in (None, region_of(action.key)):
+        told = f"{told}, in {region_of(action.key)}"
+    return Step(type(action).__name__, told, key_id)
 
 
 def _key_id(action: Action) -> str | None:

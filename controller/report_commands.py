@@ -140,7 +140,7 @@ def status(namespace: str | None, metrics_url: str | None, output: str) -> NoRet
 )
 @click.option("--cluster-id", help="UID of the namespace kube-system: only keys of this cluster may be changed.")
 @click.option("--account-id", help="Only keys of this account. Default: any that the identity may reach.")
-@click.option("--region", help="Only keys of this region. Default: all.")
+@click.option("--region", help="Only keys of this region, which leaves out replicas. Default: all.")
 @click.option("--partition", default="aws", show_default=True, help="aws, aws-cn or aws-us-gov.")
 @click.option("--role-arn", "role_arns", multiple=True, help="Role that may be assumed, for the feature roles; repeatable. Default: any.")
 @click.option("--explain", is_flag=True, help="Say on the standard error what each action is for.")

@@ -1,8 +1,8 @@
 """Everything that the operator can do, one frozen dataclass per act, and the plan that puts them in order.
 
 Rules:
-1. Each action can be repeated without harm, except CreateKey and RotateKeyOnDemand, which are written ahead, sent once and looked for when
-   their answer is lost.
+1. Each action can be repeated without harm, except CreateKey, ReplicateKey and RotateKeyOnDemand: these are written ahead, sent once and
+   looked for when their answer is lost.
 2. `key` is the ARN that AWS gave us, never an alias: an alias may point elsewhere by the time the call arrives.
 3. An action says in words what it does (`told`), for events, logs and plans that people read. The words hold no secrets and no policies.
 """
@@ -72,6 +72,40 @@ class RecordKey:
     def told(self) -> str:
         """In words."""
         return f"take over {self.found.key_id}, {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicateKey:
+    """Makes the key in another region. `key` is the primary. Attempt and answer are persisted as CreateKey's are."""
+
+    key: str
+    region: str
+    attempt: CreationAttempt
+    description: str
+    policy: str | None
+    bypass_policy_lockout_safety_check: bool
+    tags: Mapping[str, str] = field(hash=False)
+    reason: ClassVar = Reason.KEY_REPLICATED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"replicate the key to {self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReplica:
+    """Lets go of a replica that is not wanted any more and dealt with. No AWS call."""
+
+    key: str
+    region: str
+    why: str
+    reason: ClassVar = Reason.REPLICA_RELEASED
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"release the replica in {self.region}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +348,7 @@ class DeleteExport:
 
 # What the Kubernetes side carries out, and what the AWS side does.
 ExportAction = WriteExport | DeleteExport
-ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey | ExportAction
+ObjectAction = AddFinalizer | RemoveFinalizer | RecordKey | ForgetReplica | ExportAction
 KeyChange = (
     CancelKeyDeletion
     | EnableKey
@@ -332,7 +366,7 @@ KeyChange = (
 AliasChange = CreateAlias | DeleteAlias
 GrantChange = CreateGrant | RevokeGrant
 KeyAction = KeyChange | AliasChange | GrantChange
-Action = ObjectAction | CreateKey | KeyAction
+Action = ObjectAction | CreateKey | ReplicateKey | KeyAction
 # What is done for an object that hangs something on a key.
 DependentChange = AliasChange | UpdateAlias | GrantChange
 DependentAction = AddFinalizer | RemoveFinalizer | DependentChange
@@ -342,7 +376,7 @@ DependentAction = AddFinalizer | RemoveFinalizer | DependentChange
 class Plan:
     """What to do now, what to report, and when to look again (None: at the next resync).
 
-    write_ahead: the status holds a memory (an attempt, a key id, managed tag keys, aliases, grants) without which the actions must not start:
+    write_ahead: the status holds a memory (an attempt, a key id, what is ours on the key) without which the actions must not start:
     it is stored first. corrections: those of the actions that set right what somebody changed behind our back.
     """
 

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconcilers.conditions import find
-from reconcilers.key_spec import AWS_ALIASES
+from reconcilers.key_fields import AWS_ALIASES
 from reconcilers.materials import material_of
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, OWNER_TAGS
 from reconcilers.ownership import belongs

@@ -29,17 +29,28 @@ from reconcilers.actions import (
     UpdateKeyDescription,
 )
 from reconcilers.aliases import targets
+from reconcilers.arns import region_of
 from reconcilers.grants import found_grants
 from reconcilers.states import Grant, ObservedKey, Rotation, Unobservable
 
 
 def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> ObservedKey:
-    """The key as it is once KMS has answered the action."""
+    """The key as it is once KMS has answered the action, which may be about its replica in another region."""
+    region = region_of(action.key)
+    if region != seen.region:
+        replica = seen.replicas[region]
+        assert isinstance(replica, ObservedKey)  # no plan writes to a replica that was not seen
+        return replace(seen, replicas={**seen.replicas, region: after(replica, action, answer)})
     if isinstance(action, AliasChange):
         return replace(seen, aliases=_aliases(seen, action))
     if isinstance(action, GrantChange):
         return replace(seen, grants=_grants(seen, action, answer))
     return _changed(seen, action, answer)
+
+
+def with_replica(seen: ObservedKey, replica: ObservedKey) -> ObservedKey:
+    """The key once it is in a further region."""
+    return replace(seen, replicas={**seen.replicas, replica.region: replica})
 
 
 def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) -> ObservedKey:

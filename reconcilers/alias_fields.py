@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reconcilers.key_spec import Alias
+from reconcilers.key_fields import Alias
 from reconcilers.target_fields import DependentSpec, DependentStatus
 
 MAX_PLACES = 8  # further back nobody looks for an alias of ours

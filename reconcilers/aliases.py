@@ -15,7 +15,7 @@ Not promised: that nobody moves an alias between our look and our DeleteAlias, w
 from collections.abc import Iterable, Mapping
 
 from reconcilers.actions import AliasChange, CreateAlias, DeleteAlias
-from reconcilers.key_spec import AWS_ALIASES, MAX_ALIASES
+from reconcilers.key_fields import AWS_ALIASES, MAX_ALIASES
 from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, ObservedKey, Problem, Unobservable, Wanted
 
@@ -61,10 +61,14 @@ def on_key(seen: ObservedKey) -> frozenset[str]:
     return frozenset(alias for alias, key in targets(seen).items() if key == seen.arn)
 
 
-def to_free(key: KeyObject, seen: ObservedKey) -> tuple[DeleteAlias, ...]:
-    """What has to be deleted before the key of this object may go."""
-    ours = alias_names((*(key.spec.aliases or ()), *key.status.aliases))
-    return tuple(DeleteAlias(seen.arn, alias) for alias in _led_here(seen, ours))
+def ours_by_spec(key: KeyObject) -> tuple[str, ...]:
+    """The aliases that count as the object's own when it goes."""
+    return (*(key.spec.aliases or ()), *key.status.aliases)
+
+
+def freed(seen: ObservedKey, ours: Iterable[str]) -> tuple[DeleteAlias, ...]:
+    """Those of our aliases that still lead to this key, deleted."""
+    return tuple(DeleteAlias(seen.arn, alias) for alias in _led_here(seen, alias_names(ours)))
 
 
 def _led_here(seen: ObservedKey, aliases: frozenset[str]) -> list[str]:

@@ -21,7 +21,7 @@ AUTHENTICATION_CODES: Final = frozenset(
 # Ours, for a call for which there were no credentials to send; the SDK has a dozen exceptions for it.
 CREDENTIALS_UNAVAILABLE: Final = "CredentialsUnavailable"
 # Operations that must not be asked for twice: KMS has no token by which it would know the second request for the first one.
-SENT_ONCE: Final = frozenset({"CreateKey", "RotateKeyOnDemand"})
+SENT_ONCE: Final = frozenset({"CreateKey", "ReplicateKey", "RotateKeyOnDemand"})
 DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 THROTTLING_CODES: Final = frozenset(
     {

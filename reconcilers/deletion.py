@@ -7,23 +7,26 @@ Rules:
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
 5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
    ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile. Imported material it deletes at once.
-6. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
+6. Replicas go before the key: leaving.py.
+7. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from reconcilers.actions import Action, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
-from reconcilers.aliases import to_free
+from reconcilers.actions import Action, DeleteAlias, Plan, RecordKey, RemoveFinalizer
+from reconcilers.aliases import ours_by_spec
+from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
 from reconcilers.lag import shows_not_yet
+from reconcilers.leaving import leaving
 from reconcilers.materials import to_destroy
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import claimable, owned
 from reconcilers.reasons import Reason
 from reconcilers.refusals import elsewhere, leads_elsewhere
-from reconcilers.repairs import PENDING_DELETION, UNSETTLED
+from reconcilers.repairs import UNSETTLED
 from reconcilers.reports import blocked, report, seen_fields, working
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
 from reconcilers.states import (
@@ -39,10 +42,9 @@ from reconcilers.states import (
     Seen,
     Unobservable,
 )
+from reconcilers.waits import LATER, SOON
 from reconcilers.wanted import deletion_policy, window_in_days
 
-SOON = timedelta(seconds=5)  # Creating and Updating last seconds
-LATER = timedelta(minutes=5)  # a state that only somebody else can end
 LET_GO = "Or set spec.deletionPolicy: Retain to let go of the key as it is."
 
 
@@ -118,25 +120,28 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
         message = f"KMS reports the key as {seen.state}; this passes within seconds."
         return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(seen)), look_again=SOON)
     policy = deletion_policy(key, operator)
-    if policy is DeletionPolicy.DISABLE_KEY:
-        return _disable(key, seen, operator, now)
-    return _schedule(key, seen, policy, operator, now)
-
-
-def _disable(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
-    if seen.state == "Enabled":
-        return _act(key, seen, [DisableKey(seen.arn)], operator, now)
-    return _release(key, f"its key is {seen.state}")
-
-
-def _schedule(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operator: Operator, now: datetime) -> Plan:
-    if isinstance(seen.aliases, Unobservable):
+    if isinstance(seen.aliases, Unobservable) and policy is not DeletionPolicy.DISABLE_KEY:
         return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
-    scheduled = seen.state in PENDING_DELETION
-    due: list[Action] = [*to_free(key, seen)]
-    due += (*to_revoke(seen, key.status.grants), *to_destroy(seen)) if policy is DeletionPolicy.FORCE_DELETE else ()
-    due += [] if scheduled else [ScheduleKeyDeletion(seen.arn, window_in_days(key, policy))]
-    return _act(key, seen, due, operator, now) if due else _release(key, "its key's deletion is scheduled")
+    replicas = leaving(key, seen, policy, operator, now)
+    due = _in_order(key, seen, policy, replicas.due)
+    if due:
+        return _act(key, seen, due, operator, now)
+    if replicas.blocked:
+        return _block(key, " ".join(replicas.blocked), operator, now)
+    if replicas.waits:
+        return Plan((), report(key, operator, working(Reason.DELETING, " ".join(replicas.waits)), now), look_again=SOON)
+    disabled = policy is DeletionPolicy.DISABLE_KEY
+    return _release(key, f"its key is {seen.state}" if disabled else "its key's deletion is scheduled")
+
+
+def _in_order(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, of_replicas: Iterable[Action]) -> tuple[Action, ...]:
+    """Aliases, grants, the replicas, and the key itself last."""
+    own = disposal(seen, policy, ours_by_spec(key), window_in_days(key, policy))
+    free = [action for action in own if isinstance(action, DeleteAlias)]
+    force: list[Action] = []
+    if policy is DeletionPolicy.FORCE_DELETE:
+        force = [*to_revoke(seen, key.status.grants), *to_destroy(seen)]
+    return (*free, *of_replicas, *force, *own[len(free) :])
 
 
 def _act(key: KeyObject, seen: ObservedKey, due: Iterable[Action], operator: Operator, now: datetime) -> Plan:

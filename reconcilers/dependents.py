@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 
 from reconcilers.actions import AddFinalizer, DependentAction, RemoveFinalizer
 from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
-from reconcilers.deletion import LATER, SOON
 from reconcilers.failures import explain, wait_for_cause
 from reconcilers.holds import holding_word, suspended
 from reconcilers.reasons import Reason
@@ -21,6 +20,7 @@ from reconcilers.reports import bearing, blocked, last_error
 from reconcilers.states import Failure, Problem
 from reconcilers.target_fields import DependentDeletionPolicy, DependentSpec, DependentStatus
 from reconcilers.targets import Way
+from reconcilers.waits import LATER, SOON
 
 P = TypeVar("P", bound=DependentSpec)
 S = TypeVar("S", bound=DependentStatus)

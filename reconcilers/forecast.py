@@ -13,13 +13,25 @@ rotation, and the aliases of a new key are taken to be free: both show only when
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, RecordKey, RemoveFinalizer, WriteExport
-from reconcilers.after import after
+from reconcilers.actions import (
+    Action,
+    AddFinalizer,
+    CreateKey,
+    DeleteExport,
+    ForgetReplica,
+    RecordKey,
+    RemoveFinalizer,
+    ReplicateKey,
+    WriteExport,
+)
+from reconcilers.after import after, with_replica
+from reconcilers.arns import in_region
 from reconcilers.exports import public_key_is_needed
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.reasons import Reason
+from reconcilers.replica_fields import MAX_REPLICAS
 from reconcilers.states import (
     OWN_MATERIAL,
     Account,
@@ -36,8 +48,9 @@ from reconcilers.states import (
 NOT_YET = "(known after creation)"
 # In place of an account, where the plan does not depend on it.
 NOT_NEEDED = Unobservable(Reason.PROVIDER_NOT_RESOLVED, "The provider was not looked for.")
-# Twice as many as the longest known path has: take back, claim, enable, rotate. More would be a planner that runs in circles.
-MAX_ROUNDS = 16
+# Twice as many as the longest known path has: take back, claim, enable, rotate; and one for each replica. More would be a planner that runs
+# in circles.
+MAX_ROUNDS = 16 + MAX_REPLICAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +100,31 @@ def _imagine(key: KeyObject, account: Account | Unobservable, seen: Seen, action
         case CreateKey():
             assert isinstance(account, Account)  # no key is made without one
             return key, _made(action, account)
+        case ReplicateKey():
+            assert isinstance(seen, ObservedKey)  # no plan replicates a key that was not seen
+            return key, with_replica(seen, _replica(action, seen))
+        case ForgetReplica():
+            return key, seen
         case _:
             assert isinstance(seen, ObservedKey)  # no plan writes to a key that was not seen
             return key, after(seen, action, {})
+
+
+def _replica(action: ReplicateKey, seen: ObservedKey) -> ObservedKey:
+    return replace(
+        seen,
+        arn=in_region(seen.arn, action.region),
+        region=action.region,
+        description=action.description,
+        creation_date=action.attempt.time,
+        tags=action.tags,
+        policy=action.policy,
+        rotation=None,
+        aliases={},
+        grants=None,
+        multi_region_key_type="REPLICA",
+        replicas={},
+    )
 
 
 def _made(create: CreateKey, account: Account) -> ObservedKey:
@@ -115,4 +150,5 @@ def _made(create: CreateKey, account: Account) -> ObservedKey:
         grants={},
         custom_key_store_id=create.material.custom_key_store_id,
         xks_key_id=create.material.xks_key_id,
+        multi_region_key_type="PRIMARY" if create.multi_region else None,
     )

@@ -78,7 +78,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """To what the policy is narrowed down; None and no roles: not narrowed down."""
+    """To what the policy is narrowed down; None and no roles: not narrowed down. region: leave it out where keys have replicas."""
 
     partition: str = "aws"
     account_id: str | None = None
@@ -125,6 +125,9 @@ PERMISSIONS: Final = (
     Permission("kms:GetPublicKey", Feature.EXPORT, Scope.READ, "spec.exportTo of a key with a public half"),
     Permission("tag:GetResources", Feature.SEARCH, Scope.FIND, "find the key of a lost answer or of an earlier object, and orphans"),
     Permission("kms:ListKeys", Feature.SEARCH, Scope.FIND, "the same where the tag index is late: prove that there is no key"),
+    Permission("kms:ReplicateKey", Feature.MULTI_REGION, Scope.CHANGE, "spec.replicas and the provider's defaultReplicaRegions"),
+    Permission("kms:CreateKey", Feature.MULTI_REGION, Scope.CREATE, "the same, asked of the replica's region"),
+    Permission("kms:TagResource", Feature.MULTI_REGION, Scope.CREATE, _WITH_TAGS),
     Permission("iam:CreateServiceLinkedRole", Feature.MULTI_REGION, Scope.LINKED_ROLE, "KMS's own role, made with the first such key"),
     Permission("sts:AssumeRole", Feature.ROLES, Scope.ASSUME, "the provider's roleARN and assumeRoleARN"),
     Permission("sts:TagSession", Feature.ROLES, Scope.ASSUME, "the provider's sessionTags"),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from reconcilers.adoption_fields import Adoption, ManagementPolicy
 from reconcilers.fields import (
@@ -18,20 +18,16 @@ from reconcilers.fields import (
     ObjectName,
     Origin,
     TagValue,
-    cel,
     tags_field,
     text,
 )
 from reconcilers.grant_fields import GrantSpec
+from reconcilers.key_fields import Alias, Description, PolicyText, aliases_field
 from reconcilers.key_rules import KEY_RULES
 from reconcilers.provider_fields import AllowedNamespaces
+from reconcilers.replica_fields import REPLICA_RULES, ReplicaSpec, replicas_field
 
-# KMS: "tab, line feed, carriage return, and the printable ASCII and Latin-1 characters"; at least one of them not white space.
-POLICY_TEXT = r"^[\t\n\r ]*[\x21-\x{FF}][\t\n\r\x20-\x{FF}]*$"
-
-MAX_ALIASES = 50  # KMS resource quota: aliases of one key
 MAX_GRANTS = 100  # ours: KMS takes 50,000, but one object has to hold them
-AWS_ALIASES = "alias/aws/"  # AWS's own; to describe one that is not in use makes a key
 
 
 class ProviderRef(Model):
@@ -51,37 +47,6 @@ class ExportTo(Model):
 EnumLike = Annotated[
     str,
     text(r"^[A-Z0-9_]{1,64}$", "write one of KMS's words, in capitals, such as SYMMETRIC_DEFAULT or SIGN_VERIFY", max_length=64),
-]
-
-
-def _nobody_elses(alias: str) -> str:
-    """Also where the server's rules are an older version's: what follows from a slip here could not be undone."""
-    if f"alias/{alias.removeprefix('alias/')}".startswith(AWS_ALIASES):
-        raise ValueError(f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name")
-    return alias
-
-
-_ALIAS = r"^[a-zA-Z0-9/_-]+$"
-Alias = Annotated[
-    str,
-    Field(
-        pattern=_ALIAS,
-        max_length=256,
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                cel(f"self.matches('{_ALIAS}')", "an alias takes letters, digits, /, _ and - only"),
-                cel(
-                    "self != 'alias/' && (self.startsWith('alias/') || size(self) <= 250)",
-                    "an alias has 1 to 256 characters, with alias/ in front of its name",
-                ),
-                cel(
-                    f"!self.startsWith('{AWS_ALIASES}') && !self.startsWith('{AWS_ALIASES.removeprefix('alias/')}')",
-                    f"aliases that start with {AWS_ALIASES} belong to AWS: choose another name",
-                ),
-            ]
-        },
-    ),
-    AfterValidator(_nobody_elses),
 ]
 
 
@@ -107,8 +72,7 @@ class KMSKeySpec(Model):
         ),
     ] = None
     description: Annotated[
-        Annotated[str, text(NO_CONTROLS, "a description takes no control characters but tab and line break", max_length=8192)]
-        | None,
+        Description | None,
         Field(description='Shown in AWS. Unset or "": empty.'),
     ] = None
     key_usage: Annotated[
@@ -164,16 +128,7 @@ class KMSKeySpec(Model):
         ),
     ] = None
     key_policy: Annotated[
-        Annotated[
-            str,
-            text(
-                POLICY_TEXT,
-                "write a key policy, a JSON object; KMS takes ASCII and Latin-1 characters only",
-                min_length=2,
-                max_length=131072,
-            ),
-        ]
-        | None,
+        PolicyText | None,
         Field(
             description="Key policy, a JSON object. ${AWS_ACCOUNT_ID} becomes the provider's account. "
             "Unset: KMS's default policy on creation, and never changed by the operator.",
@@ -192,20 +147,7 @@ class KMSKeySpec(Model):
     ] = None
     aliases: Annotated[
         tuple[Alias, ...] | None,
-        Field(
-            strict=False,
-            max_length=MAX_ALIASES,
-            description="Names that lead to the key, with or without alias/ in front. One that leads to another key is never taken from it.",
-            json_schema_extra={
-                "x-kubernetes-list-type": "set",
-                "x-kubernetes-validations": [
-                    cel(
-                        "self.all(a, a.startsWith('alias/') || !(('alias/' + a) in self))",
-                        "an alias is in the list twice, with and without alias/: write it once",
-                    )
-                ],
-            },
-        ),
+        aliases_field("Names that lead to the key, with or without alias/ in front. One that leads to another key is never taken from it."),
     ] = None
     grants: Annotated[
         tuple[GrantSpec, ...] | None,
@@ -219,6 +161,13 @@ class KMSKeySpec(Model):
     grantable_from: Annotated[
         AllowedNamespaces | None,
         Field(description="Other namespaces whose KMSGrants and KMSAliases may target this key. Unset: none but its own."),
+    ] = None
+    replicas: Annotated[
+        tuple[ReplicaSpec, ...] | None,
+        replicas_field(
+            "The key in other regions, with the same id and key material. Needs multiRegion: true. One that leaves the list goes the way "
+            "that deletionPolicy names. Unset: the provider's defaultReplicaRegions."
+        ),
     ] = None
     export_to: Annotated[
         ExportTo | None,
@@ -281,7 +230,7 @@ class KMSKeySpec(Model):
         int | None, Field(ge=7, le=30, description="Days between the deletion of this object and of the key. Unset: 30.")
     ] = None
 
-    cel: ClassVar = KEY_RULES
+    cel: ClassVar = (*KEY_RULES, *REPLICA_RULES)
 
     @property
     def resolved_key_spec(self) -> str:

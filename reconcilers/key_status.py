@@ -68,6 +68,30 @@ class PolicyStatus(Model):
     ] = ()
 
 
+class ReplicaStatus(Model):
+    """The key in another region: what was seen there, and what the operator has to remember of it."""
+
+    region: Annotated[str, Field(max_length=64)]
+    arn: str | None = None
+    key_state: Annotated[str | None, Field(description="AWS's own word, as for the key.")] = None
+    ready: Annotated[bool | None, Field(description="The replica can be used now.")] = None
+    message: Annotated[str | None, Field(max_length=32768, description="Why it is not as declared.")] = None
+    creation_date: Timestamp | None = None
+    managed: Annotated[
+        bool | None, Field(description="The operator keeps it as the spec says; false: it only shows it, and changes nothing.")
+    ] = None
+    creation_attempt: Annotated[
+        CreationAttempt | None, Field(description="A ReplicateKey that was sent and not answered yet.")
+    ] = None
+    managed_tag_keys: Annotated[
+        tuple[str, ...], Field(strict=False, description="As of the key.", json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = ()
+    aliases: Annotated[
+        tuple[str, ...], Field(strict=False, description="As of the key.", json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = ()
+    reached: dict[str, str] = Field(default={}, description="As of the key.")
+
+
 class KMSKeyStatus(Model):
     """What was seen in AWS, and when it was not as declared, why."""
 
@@ -83,6 +107,7 @@ class KMSKeyStatus(Model):
     key_spec: str | None = None
     key_usage: str | None = None
     origin: str | None = None
+    multi_region_key_type: Annotated[str | None, Field(description="PRIMARY or REPLICA; absent for a key of one region.")] = None
     creation_date: Timestamp | None = None
     deletion_date: Timestamp | None = None
     rotation_enabled: bool | None = None
@@ -124,6 +149,14 @@ class KMSKeyStatus(Model):
         "drift, and not a change of the spec.",
     )
     exported: Exported | None = None
+    replicas: Annotated[
+        tuple[ReplicaStatus, ...],
+        Field(
+            strict=False,
+            description="The key in other regions, also where somebody else has put it.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["region"]},
+        ),
+    ] = ()
     creation_attempt: CreationAttempt | None = None
     taken_over: Annotated[
         bool | None, Field(description="The key is an older operator's: what the spec leaves unset stays as it is on the key.")

@@ -21,7 +21,6 @@ from reconcilers.actions import CreateAlias, DeleteAlias, DependentAction, Updat
 from reconcilers.alias_fields import MAX_PLACES, KMSAliasSpec, KMSAliasStatus
 from reconcilers.aliases import alias_names
 from reconcilers.conditions import find
-from reconcilers.deletion import SOON
 from reconcilers.dependents import (
     DependentObject,
     DependentPlan,
@@ -41,6 +40,7 @@ from reconcilers.reasons import Reason
 from reconcilers.reports import working
 from reconcilers.states import KeyObject, Missing, ObservedKey, Problem, Unobservable
 from reconcilers.targets import Way, unusable
+from reconcilers.waits import SOON
 
 NEVER_TAKEN = "It is never taken from another key: choose another aliasName, or delete that alias."
 # So long after a change a name that leads nowhere may be one that KMS does not show yet.

@@ -32,16 +32,16 @@ from reconcilers.actions import (
     TagResource,
 )
 from reconcilers.adoption import as_it_is, has_waited, left_disabled, objection
-from reconcilers.aliases import alias_conflict
 from reconcilers.conditions import Finding, Progress, Verdict, find
-from reconcilers.deletion import LATER, SOON, plan_deletion, plan_deletion_unseen, plan_retained
+from reconcilers.deletion import plan_deletion, plan_deletion_unseen, plan_retained
 from reconcilers.drift import Drift, find_drift, reached
 from reconcilers.exports import export
 from reconcilers.grants import grants_wait
+from reconcilers.hindrances import hindrance
 from reconcilers.holds import plan_held
 from reconcilers.key_status import CreationAttempt
 from reconcilers.lag import shows_not_yet
-from reconcilers.materials import fixed_material, lacks_material
+from reconcilers.materials import fixed_material
 from reconcilers.memory import ahead, kept
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.observing import plan_observed
@@ -54,6 +54,7 @@ from reconcilers.reasons import Reason
 from reconcilers.recreation import lost, may_be_replaced, shown_again
 from reconcilers.refusals import put_refusal, refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
+from reconcilers.replicas import Scene, held_back, plan_replicas
 from reconcilers.reports import available, blocked, degraded, managed, report, seen_fields, working
 from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, nothing_was_made, proves_none, search_delay
 from reconcilers.states import (
@@ -70,6 +71,7 @@ from reconcilers.states import (
     Unobservable,
     Wanted,
 )
+from reconcilers.waits import LATER, SOON
 from reconcilers.wanted import wanted_key
 
 _PENDING = (
@@ -256,10 +258,15 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     drift, due, drifted = _differences(key, wanted, seen, operator, now)
     if refused := put_refusal(wanted, due):
         return _stop(key, refused, operator, now, **seen_fields(seen), **drifted)
-    due = (*_finalizer(key), *due)
+    elsewhere = plan_replicas(Scene(key, wanted, seen, operator, now), is_ours=owned(key, seen, operator.cluster_id))
+    due = (*_finalizer(key), *held_back(due, elsewhere))
     if due:
         return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))
     fields = seen_fields(seen) | kept(key.status, wanted, seen) | rotation_fields(key.status, key.spec, seen, now) | drifted
+    fields["replicas"] = elsewhere.records
+    if elsewhere.due:
+        status = report(key, operator, _updating(key), now, **fields)
+        return Plan(elsewhere.due, status, write_ahead=elsewhere.is_news, corrections=elsewhere.corrections)
     step = on_demand(key, seen, now)
     if isinstance(step, RotateKeyOnDemand):
         return _rotate(key, step, fields, operator, now)
@@ -271,7 +278,7 @@ def _keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator,
     for waits in (step, told):
         if waits and waits.problem and verdict.synced and verdict.synced.holds:
             verdict, look_again = _waiting(verdict, waits.problem), waits.look_again
-    return Plan((), report(key, operator, verdict, now, **fields), look_again)
+    return Plan((), report(key, operator, elsewhere.on(key, verdict), now, **fields), look_again or elsewhere.look_again)
 
 
 def _waiting(settled: Verdict, problem: Problem) -> Verdict:
@@ -334,28 +341,21 @@ def _repair(
     memory = ahead(key.status, wanted, seen)
     forgets = bool(key.status.reached) and not drifted["reached"]
     news = forgets or key.status.key_id != seen.key_id or any(getattr(key.status, name) != value for name, value in memory.items())
-    verdict = degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
-    status = report(key, operator, verdict, now, **seen_fields(seen), **memory, **drifted)
+    status = report(key, operator, _updating(key), now, **seen_fields(seen), **memory, **drifted)
     return Plan(due, status, write_ahead=news)
+
+
+def _updating(key: KeyObject) -> Verdict:
+    return degraded(key, Problem(Reason.UPDATING, "The key is being made as declared.", stalled=False))
 
 
 def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) -> tuple[Verdict, timedelta | None]:
     """The key needs no write. Is it as declared, or what does it wait for?"""
-    parts = ((seen.policy, wanted.policy is not None), (seen.rotation, wanted.rotation_enabled), (seen.aliases, True), (seen.grants, True))
-    for part, needed in parts:
-        if needed and isinstance(part, Unobservable):
-            return blocked(Problem(part.reason, part.message)), LATER
-    if seen.state in UNSETTLED:
-        return working(Reason.KEY_NOT_USABLE_YET, f"KMS reports the key as {seen.state}; this passes within seconds."), SOON
     if seen.state in PENDING_DELETION:
         return blocked(Problem(Reason.KEY_PENDING_DELETION, _PENDING)), LATER
-    if lacks := lacks_material(seen):
-        return blocked(lacks), LATER
-    if seen.state not in ("Enabled", "Disabled"):
-        message = f"KMS reports the key as {seen.state}, a state that this version does not know: see the key in AWS."
-        return blocked(Problem(Reason.KEY_UNAVAILABLE, message)), LATER
-    if "aliases" not in drift.held and (taken := alias_conflict(wanted, seen)):
-        return blocked(taken), LATER
+    if (found := hindrance(wanted, seen, drift.held)) is not None:
+        problem, look_again = found
+        return blocked(problem), look_again
     if (left := left_disabled(key, seen)) is not None:
         return blocked(left), None
     settled = available(wanted.enabled)

@@ -21,6 +21,7 @@ from reconcilers.fields import (
     tags_field,
     text,
 )
+from reconcilers.replica_fields import MAX_REPLICAS, Region
 
 
 class SecretKeyRef(Model):
@@ -173,6 +174,16 @@ class AWSProviderSpec(Model):
     default_tags: Annotated[
         dict[str, TagValue] | None, tags_field("Tags for every key of this provider; a key's own tags win.", MAX_TAGS - OWN_TAGS)
     ] = None
+    default_replica_regions: Annotated[
+        tuple[Region, ...] | None,
+        Field(
+            strict=False,
+            max_length=MAX_REPLICAS,
+            description="Where the multi-Region keys of this provider are replicated to whose own spec.replicas is unset. "
+            "A region that leaves the list is dealt with as one that leaves spec.replicas.",
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = None
     account_id: Annotated[
         Annotated[str, text(r"^[0-9]{12}$", "write the account's 12 digits, in quotes", max_length=12)] | None,
         Field(alias="accountID", description="Nothing is written unless the credentials belong to this account."),
@@ -215,6 +226,11 @@ class AWSProviderSpec(Model):
             "!has(self.roleARN) || !(has(self.credentialsSecret) || has(self.accessKeyIDRef))",
             "roleARN is for the pod's own identity: to assume a role with credentials from a Secret, write it as assumeRoleARN",
             ".roleARN",
+        ),
+        cel(
+            "!has(self.defaultReplicaRegions) || !(self.region in self.defaultReplicaRegions)",
+            "the provider's own region holds the key itself: remove it from defaultReplicaRegions",
+            ".defaultReplicaRegions",
         ),
         cel("!has(self.externalID) || has(self.assumeRoleARN)", "externalID needs assumeRoleARN", ".externalID"),
         cel("!has(self.sessionTags) || has(self.assumeRoleARN)", "sessionTags need assumeRoleARN", ".sessionTags"),

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     ALIAS_CONFLICT = "AliasConflict"
     EXPORT_CONFLICT = "ExportConflict"
     EXPORT_FAILED = "ExportFailed"
+    REPLICA_NOT_READY = "ReplicaNotReady"
 
     # The key that an alias or a grant is for.
     TARGET_NOT_FOUND = "TargetNotFound"
@@ -89,6 +90,8 @@ class Reason(StrEnum):
     FINALIZER_ADDED = "FinalizerAdded"
     KEY_CREATED = "KeyCreated"
     KEY_FOUND = "KeyFound"
+    KEY_REPLICATED = "KeyReplicated"
+    REPLICA_RELEASED = "ReplicaReleased"
     DELETION_CANCELLED = "DeletionCancelled"
     KEY_ENABLED = "KeyEnabled"
     POLICY_UPDATED = "PolicyUpdated"

@@ -116,4 +116,26 @@ def _too_many_tags(_key: KeyObject, _account: Account, wanted: Wanted, _operator
     )
 
 
-_RULES: tuple[Rule, ...] = (_another_account, misnamed, _bypass, _too_large, _bad_policy, _lockout, _too_open, _too_many_tags)
+def _replica_at_home(_key: KeyObject, account: Account, wanted: Wanted, _operator: Operator) -> Problem | None:
+    if account.region not in wanted.replicas:
+        return None
+    return Problem(
+        Reason.INVALID_SPEC,
+        f"spec.replicas names {account.region}, the provider's own region, which holds the key itself: remove it from the list.",
+    )
+
+
+def _bad_replica(key: KeyObject, account: Account, wanted: Wanted, operator: Operator) -> Problem | None:
+    """What is judged of the key itself is judged of its replicas, which have a policy and tags of their own."""
+    for region, replica in sorted(wanted.replicas.items()):
+        for rule in (_too_large, _bad_policy, _lockout, _too_open, _too_many_tags):
+            problem = rule(key, account, replica, operator)
+            if problem is not None:
+                return Problem(problem.reason, f"For the replica in {region}: {problem.message}")
+    return None
+
+
+_RULES: tuple[Rule, ...] = (
+    *(_another_account, misnamed, _bypass, _too_large, _bad_policy, _lockout, _too_open, _too_many_tags),
+    *(_replica_at_home, _bad_replica),
+)

@@ -58,6 +58,7 @@ def seen_fields(seen: ObservedKey) -> dict[str, Any]:
         "key_spec": seen.key_spec,
         "key_usage": seen.key_usage,
         "origin": seen.origin,
+        "multi_region_key_type": seen.multi_region_key_type,
         "creation_date": seen.creation_date,
         "deletion_date": seen.deletion_date,
         "creation_attempt": None,

@@ -6,6 +6,7 @@ A search without result proves that there is no key only if every key of the acc
 
 from datetime import datetime, timedelta
 
+from reconcilers.key_status import CreationAttempt
 from reconcilers.states import Candidates, KeyObject, Operator, Unobservable
 
 NOT_THOROUGH = (
@@ -15,8 +16,12 @@ NOT_THOROUGH = (
 
 
 def search_delay(key: KeyObject, now: datetime) -> timedelta:
-    """How long to wait before looking again: a second at first, a minute later."""
-    attempt = key.status.creation_attempt
+    """How long to wait before looking again for the object's key."""
+    return delay_after(key.status.creation_attempt, now)
+
+
+def delay_after(attempt: CreationAttempt | None, now: datetime) -> timedelta:
+    """A second at first, a minute later."""
     age = now - attempt.time if attempt else timedelta()
     return min(max(age / 2, timedelta(seconds=1)), timedelta(minutes=1))
 

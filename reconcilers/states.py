@@ -124,6 +124,9 @@ class ObservedKey:
     xks_key_id: str | None = None
     has_imported_material: bool = False
     public_key: str | Unobservable | None = None  # as PEM; None: not asked for
+    multi_region_key_type: str | None = None  # PRIMARY or REPLICA; None: a key of one region
+    # By region: the same key elsewhere, as far as KMS lists it or it was asked about. One that is not here is not known to exist.
+    replicas: "Mapping[str, ObservedKey | Missing | Unobservable]" = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -176,6 +179,7 @@ class Asked:
 
     aliases: whole names to follow, wherever they lead; the aliases of the key are read with them, and not at all if there are none.
     rotations: what was rotated and when; without it this is read only of a key that rotates and whose next date is not next_rotation.
+    replicas: what to read in other regions, whether or not KMS lists the key there.
     """
 
     policy: bool = False
@@ -184,6 +188,7 @@ class Asked:
     rotation: bool = True
     rotations: bool = False
     next_rotation: datetime | None = None
+    replicas: "Mapping[str, Asked]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,7 @@ class Account:
     region: str
     default_tags: Mapping[str, str]
     caller_arn: str = ""  # whom AWS sees when we call
+    default_replica_regions: tuple[str, ...] = ()
 
 
 class Place(NamedTuple):
@@ -293,3 +299,4 @@ class Wanted:
     grants: tuple[Grant, ...] = ()
     caller_arn: str = ""  # who has to be able to change the policy
     material: Material = OWN_MATERIAL
+    replicas: "Mapping[str, Wanted]" = field(default_factory=dict)  # by region

@@ -1,14 +1,16 @@
 """From a spec to the key as it shall be: defaults resolved, the provider's tags and the owner tags added."""
 
+from dataclasses import replace
+
 from reconcilers.aliases import alias_names
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import wanted_grant
 from reconcilers.materials import wanted_material
 from reconcilers.on_demand import history_is_needed
 from reconcilers.ownership import owner_tags
+from reconcilers.replica_wishes import ACCOUNT_PLACEHOLDER, asked_of_replicas, replica_window, wanted_replicas
 from reconcilers.states import Account, Asked, KeyObject, Operator, Wanted
 
-ACCOUNT_PLACEHOLDER = "${AWS_ACCOUNT_ID}"
 DEFAULT_WINDOW_IN_DAYS = 30  # KMS's own default and longest window
 SHORTEST_WINDOW_IN_DAYS = 7
 
@@ -16,7 +18,7 @@ SHORTEST_WINDOW_IN_DAYS = 7
 def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
     """The key that this object asks for in this account."""
     spec = key.spec
-    return Wanted(
+    primary = Wanted(
         account_id=account.account_id,
         region=account.region,
         key_spec=spec.resolved_key_spec,
@@ -34,6 +36,7 @@ def wanted_key(key: KeyObject, account: Account, operator: Operator) -> Wanted:
         caller_arn=account.caller_arn,
         material=wanted_material(spec),
     )
+    return replace(primary, replicas=wanted_replicas(key, account, primary, operator))
 
 
 def asked(key: KeyObject) -> Asked:
@@ -45,6 +48,7 @@ def asked(key: KeyObject) -> Asked:
         grants=bool(key.spec.grants or key.status.grants),
         rotations=history_is_needed(key),
         next_rotation=key.status.next_rotation_date,
+        replicas=asked_of_replicas(key),
     )
 
 
@@ -59,8 +63,9 @@ def deletion_policy(key: KeyObject, operator: Operator) -> DeletionPolicy:
     return key.spec.deletion_policy or default or operator.default_deletion_policy
 
 
-def window_in_days(key: KeyObject, policy: DeletionPolicy) -> int:
-    """ForceDelete takes KMS's shortest window, whatever the object says."""
+def window_in_days(key: KeyObject, policy: DeletionPolicy, region: str | None = None) -> int:
+    """ForceDelete takes KMS's shortest window, whatever the object says. region: of a replica, which may have a window of its own."""
     if policy is DeletionPolicy.FORCE_DELETE:
         return SHORTEST_WINDOW_IN_DAYS
-    return key.spec.pending_window_in_days or DEFAULT_WINDOW_IN_DAYS
+    declared = replica_window(key, region) if region else key.spec.pending_window_in_days
+    return declared or DEFAULT_WINDOW_IN_DAYS

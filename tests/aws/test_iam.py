@@ -12,6 +12,7 @@ from aws.cluster_keys import cluster_keys
 from aws.credentials import AccessRequest
 from aws.kms import apply, create_key, observe_key
 from aws.public_keys import read_public_key
+from aws.replicas import replicate_key
 from aws.search import Search
 from reconcilers.actions import (
     CancelKeyDeletion,
@@ -25,6 +26,7 @@ from reconcilers.actions import (
     EnableKeyRotation,
     KeyAction,
     PutKeyPolicy,
+    ReplicateKey,
     RevokeGrant,
     RotateKeyOnDemand,
     ScheduleKeyDeletion,
@@ -49,6 +51,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "GetCallerIdentity": {"Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:user/u"},
     "AssumeRole": {"Credentials": ROLE},
     "CreateKey": {"KeyMetadata": METADATA},
+    "ReplicateKey": {"ReplicaKeyMetadata": METADATA},
     "DescribeKey": {"KeyMetadata": METADATA},
     "ListResourceTags": {"Tags": []},
     "ListAliases": {"Aliases": []},
@@ -62,7 +65,11 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "GetKeyRotationStatus": {"KeyRotationEnabled": False},
 }
 # With the creation, KMS asks for the permission to tag.
-BESIDE: Mapping[Feature, frozenset[str]] = {Feature.CREATE: frozenset({"kms:TagResource"})}
+BESIDE: Mapping[Feature, frozenset[str]] = {
+    Feature.CREATE: frozenset({"kms:TagResource"}),
+    Feature.MULTI_REGION: frozenset({"kms:CreateKey", "kms:TagResource"}),
+}
+REPLICATE = ReplicateKey(ARN, "eu-west-1", CREATE.attempt, "", None, False, {})
 
 Act = Callable[[Connection], Awaitable[object]]
 
@@ -128,7 +135,7 @@ async def nothing(_: Connection) -> None:
 FEATURES: Mapping[Feature, Act] = {
     Feature.CORE: observe,
     Feature.CREATE: lambda connection: create_key(connection, CREATE),
-    Feature.MULTI_REGION: nothing,
+    Feature.MULTI_REGION: lambda connection: replicate_key(connection, REPLICATE),
     Feature.STATE: writes(EnableKey(ARN), DisableKey(ARN)),
     Feature.RESTORE: writes(CancelKeyDeletion(ARN), EnableKey(ARN), TagResource(ARN, {"a": "b"})),
     Feature.DESCRIPTION: writes(UpdateKeyDescription(ARN, "x")),

@@ -7,6 +7,7 @@ A key in a state in which KMS would refuse the action makes `carry_out` fail: th
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from reconcilers.actions import (
     Action,
@@ -22,11 +23,13 @@ from reconcilers.actions import (
     DisableKeyRotation,
     EnableKey,
     EnableKeyRotation,
+    ForgetReplica,
     KeyAction,
     Plan,
     PutKeyPolicy,
     RecordKey,
     RemoveFinalizer,
+    ReplicateKey,
     RevokeGrant,
     RotateKeyOnDemand,
     ScheduleKeyDeletion,
@@ -35,8 +38,9 @@ from reconcilers.actions import (
     UpdateKeyDescription,
     WriteExport,
 )
-from reconcilers.after import after
+from reconcilers.after import after, with_replica
 from reconcilers.aliases import on_key, targets
+from reconcilers.arns import in_region
 from reconcilers.grants import digest
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
@@ -118,6 +122,10 @@ def carry_out(world: World, action: Action) -> World:
             return _exported(world, place, ExportedObject("uid", "2", (owner,), data))
         case DeleteExport(place=place):
             return _exported(world, place, None)
+        case ReplicateKey():
+            return replace(world, seen=_replicated(world.seen, action))
+        case ForgetReplica():
+            return world
         case _:
             return replace(world, seen=_changed(world.seen, action))
 
@@ -161,6 +169,14 @@ def _changed(seen: Seen, action: KeyAction) -> ObservedKey:
 
 def _exported(world: World, place: Place, found: ExportedObject | None) -> World:
     return replace(world, key=replace(world.key, exports={**world.key.exports, place: found}))
+def _replicated(seen: Seen, action: ReplicateKey) -> ObservedKey:
+    """The key with one replica more, which is as it was asked for."""
+    assert isinstance(seen, ObservedKey)
+    assert seen.state == "Enabled"
+    assert not isinstance(seen.replicas.get(action.region), ObservedKey), f"there is a replica in {action.region} already"
+    changes: dict[str, Any] = {"description": action.description, "policy": action.policy, "tags": action.tags, "aliases": {}, "rotation": None}
+    elsewhere: dict[str, Any] = {"arn": in_region(seen.arn, action.region), "region": action.region, "replicas": {}}
+    return with_replica(seen, replace(seen, multi_region_key_type="REPLICA", **changes, **elsewhere))
 
 
 def _answer(action: KeyAction) -> dict[str, str]:

@@ -1,8 +1,9 @@
 import pytest
 
 from reconcilers.actions import CreateAlias, DeleteAlias
-from reconcilers.aliases import ALIAS_ADVICE, alias_changes, alias_conflict, alias_names, on_key, targets, to_free
-from reconcilers.key_spec import MAX_ALIASES, KMSKeySpec
+from reconcilers.aliases import ALIAS_ADVICE, alias_changes, alias_conflict, alias_names, freed, on_key, ours_by_spec, targets
+from reconcilers.key_fields import MAX_ALIASES
+from reconcilers.key_spec import KMSKeySpec
 from reconcilers.reasons import Reason
 from reconcilers.states import ObservedKey, Unobservable
 from reconcilers.wanted import wanted_key
@@ -87,5 +88,5 @@ def test_aliases_of_the_key_are_told_from_those_of_others() -> None:
 
 def test_before_a_key_goes_the_remembered_and_the_declared_are_freed_and_no_others() -> None:
     wish = key(KMSKeySpec(aliases=("a",)), remembered(aliases=(B, "alias/gone")))
-    assert to_free(wish, observed(aliases=leading(A, B, C))) == (DeleteAlias(KEY, A), DeleteAlias(KEY, B))
-    assert to_free(wish, observed(aliases=OTHERS)) == ()
+    assert freed(observed(aliases=leading(A, B, C)), ours_by_spec(wish)) == (DeleteAlias(KEY, A), DeleteAlias(KEY, B))
+    assert freed(observed(aliases=OTHERS), ours_by_spec(wish)) == ()

@@ -21,7 +21,7 @@ from reconcilers.actions import (
     TagResource,
     UntagResource,
 )
-from reconcilers.aliases import alias_names, on_key, to_free
+from reconcilers.aliases import alias_names, freed, on_key, ours_by_spec
 from reconcilers.conditions import find
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grant_fields import GrantSpec
@@ -326,7 +326,7 @@ def nothing_is_left(wish: KeyObject, seen: Seen) -> bool:
         return not seen.keys and seen.thorough
     if not isinstance(seen, ObservedKey) or isinstance(seen.tags, Unobservable) or seen.tags[UID_TAG] != wish.uid:
         return False
-    if policy is not DeletionPolicy.DISABLE_KEY and (isinstance(seen.aliases, Unobservable) or to_free(wish, seen)):
+    if policy is not DeletionPolicy.DISABLE_KEY and (isinstance(seen.aliases, Unobservable) or freed(seen, ours_by_spec(wish))):
         return False
     return seen.state in GONE or (policy is DeletionPolicy.DISABLE_KEY and seen.state not in {"Enabled", "Creating", "Updating"})
 

@@ -42,6 +42,17 @@ FULL = {
     ],
     "exportTo": {"kind": "Secret", "name": "orders-key"},
     "grantableFrom": {"names": ["mail"], "selector": None},
+    "replicas": [
+        {
+            "region": "eu-west-1",
+            "description": "Europe",
+            "keyPolicy": '{"Statement": []}',
+            "tags": {"team": "mail"},
+            "aliases": ["europe"],
+            "enabled": False,
+            "pendingWindowInDays": 9,
+        }
+    ],
     "deletionPolicy": "Retain",
     "pendingWindowInDays": 7,
     "deletionProtection": True,

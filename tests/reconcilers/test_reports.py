@@ -82,6 +82,7 @@ class TestSeenFields:
             "key_spec": "SYMMETRIC_DEFAULT",
             "key_usage": "ENCRYPT_DECRYPT",
             "origin": "AWS_KMS",
+            "multi_region_key_type": None,
             "creation_date": LONG_AGO,
             "deletion_date": None,
             "rotation_enabled": True,

@@ -27,7 +27,7 @@ from tests.virtual_time import run_virtual
 STUCK_SECONDS = 5.0
 RESTART_SECONDS = 1.0
 KILLED = 137
-ONCE_ONLY = ("CreateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
+ONCE_ONLY = ("CreateKey", "ReplicateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
 
 ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
 

@@ -51,6 +51,7 @@ def new_key(parameters: Parameters, scene: Scene, random: Random) -> Key:
         origin=origin,
         store=parameters.get("CustomKeyStoreId"),
         xks_key=parameters.get("XksKeyId"),
+        primary_region=region if parameters.get("MultiRegion", False) else None,
     )
 
 

@@ -50,6 +50,10 @@ def alias_exists(arn: str) -> RefusedError:
     return RefusedError("AlreadyExistsException", f"An alias with the name {arn} already exists")
 
 
+def replica_exists(arn: str) -> RefusedError:
+    return RefusedError("AlreadyExistsException", f"{arn} already exists")
+
+
 def alias_not_found(arn: str) -> RefusedError:
     return RefusedError("NotFoundException", f"Alias {arn} is not found.")
 

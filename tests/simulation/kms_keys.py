@@ -3,7 +3,7 @@
 Source of the table: "Key states of AWS KMS keys" in the KMS developer guide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ _KEPT = _SETTLED - _PENDING_DELETION
 # Every operation that is not named here works in every state.
 ALLOWED: dict[str, frozenset[str]] = {
     "CancelKeyDeletion": _PENDING_DELETION,
+    "ReplicateKey": frozenset({"Enabled"}),
     "CreateAlias": _KEPT,
     "CreateGrant": frozenset({"Enabled", "Unavailable"}),
     "DeleteImportedKeyMaterial": frozenset({"Enabled", "Disabled"}) | _PENDING_DELETION,
@@ -63,13 +64,19 @@ class Key:
     store: str | None = None
     xks_key: str | None = None
     imported: bool = False  # whether there is imported material
+    primary_region: str | None = None  # of a multi-Region key: where its primary is
+    window: int | None = None  # days that a primary waits after its last replica is gone
 
     @property
     def can_rotate(self) -> bool:
-        return self.spec == "SYMMETRIC_DEFAULT" and self.origin == "AWS_KMS"
+        return self.spec == "SYMMETRIC_DEFAULT" and self.origin == "AWS_KMS" and not self.is_replica
 
-    def metadata(self) -> dict[str, Any]:
-        """As DescribeKey and CreateKey tell it."""
+    @property
+    def is_replica(self) -> bool:
+        return self.primary_region not in (None, self.region)
+
+    def metadata(self, family: Iterable["Key"] = ()) -> dict[str, Any]:
+        """As DescribeKey and CreateKey tell it. family: the other keys of the same id."""
         told: dict[str, Any] = {
             "AWSAccountId": self.account_id,
             "KeyId": self.key_id,
@@ -92,9 +99,16 @@ class Key:
         if self.imported:
             told["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE"
         if self.multi_region:
-            primary = {"Arn": self.arn, "Region": self.region}
-            told["MultiRegionConfiguration"] = {"MultiRegionKeyType": "PRIMARY", "PrimaryKey": primary, "ReplicaKeys": []}
+            told["MultiRegionConfiguration"] = self._related(sorted([self, *family], key=lambda key: key.region))
         return told | ({"DeletionDate": self.deletion_date} if self.deletion_date else {})
+
+    def _related(self, family: list["Key"]) -> dict[str, Any]:
+        primary = next((key for key in family if not key.is_replica), self)
+        return {
+            "MultiRegionKeyType": "REPLICA" if self.is_replica else "PRIMARY",
+            "PrimaryKey": {"Arn": primary.arn, "Region": primary.region},
+            "ReplicaKeys": [{"Arn": key.arn, "Region": key.region} for key in family if key.is_replica],
+        }
 
 
 @dataclass

@@ -9,8 +9,9 @@ Rules:
 4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
 5. A key whose window is over is gone, as if it had never been.
 6. `quotas` are taken first, and there are none by default: what comes too fast is refused, whatever it is.
+7. A new replica is Creating for CREATING_SECONDS. A primary whose deletion is scheduled waits for its replicas to be gone, and then its window.
 
-Not modelled: retiring grants, replicas, the import of material, for which `edit` stands, and key policies as permissions, for which
+Not modelled: retiring grants, moving a primary, the import of material, for which `edit` stands, and key policies as permissions, for which
 `denied` stands.
 """
 
@@ -24,9 +25,10 @@ from typing import Any
 from tests.simulation import identities, tagging
 from tests.simulation.kms_aliases import check_described, create_alias, delete_alias, move_alias, written_aliases
 from tests.simulation.kms_creation import new_key
-from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found, unsupported
+from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found, replica_exists, unsupported
 from tests.simulation.kms_keys import History, Key, check_state
 from tests.simulation.kms_quotas import RequestQuotas
+from tests.simulation.kms_replicas import new_replica, schedule_primary
 from tests.simulation.kms_rotations import completed, rotation_status
 from tests.simulation.kms_tags import written_tags
 from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
@@ -36,6 +38,7 @@ Clock = Callable[[], datetime]
 Lag = Callable[[], float]
 
 PAGE_SIZE = 2
+CREATING = timedelta(seconds=3)  # of a replica: AWS says "a few seconds"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ class Kms:
         match call.operation:
             case "CreateKey":
                 return self._create(call)
+            case "ReplicateKey":
+                return self._replicate(call)
+            case "DescribeKey":
+                _, seen = self._find(call)
+                return {"KeyMetadata": seen.metadata(self._family(seen))}
             case "ListKeys":
                 return self._list_keys(call)
             case "CreateAlias" | "UpdateAlias" | "DeleteAlias":
@@ -116,7 +124,10 @@ class Kms:
         check_state(call.operation, history.newest if call.operation in WRITES else seen)
         if call.operation not in WRITES:
             return _READS[call.operation](seen, call.parameters, self._moment(call.operation))
-        key, answer = WRITES[call.operation](history.newest, call.parameters, self._scene(call.caller))
+        write = WRITES[call.operation]
+        if call.operation == "ScheduleKeyDeletion" and not seen.is_replica and self._family(history.newest):
+            write = schedule_primary
+        key, answer = write(history.newest, call.parameters, self._scene(call.caller))
         history.change(self._clock(), key)
         return answer
 
@@ -125,6 +136,22 @@ class Kms:
         self._histories[key.arn] = History([(self._clock(), key)])
         self.made.append(key)
         return {"KeyMetadata": key.metadata()}
+
+    def _replicate(self, call: _Call) -> Answer:
+        history, _ = self._find(call)
+        check_state("ReplicateKey", history.newest)
+        key = new_replica(history.newest, call.parameters, self._scene(call.caller))
+        if key.arn in self._histories:
+            raise replica_exists(key.arn)
+        self._histories[key.arn] = History([(self._clock(), key)])
+        self.made.append(key)
+        tags = written_tags(key.tags)
+        return {"ReplicaKeyMetadata": key.metadata(self._family(key)), "ReplicaPolicy": key.policy, "ReplicaTags": tags}
+
+    def _family(self, key: Key) -> list[Key]:
+        """The same multi-Region key in other regions, as it is now."""
+        keys = (history.newest for history in self._histories.values())
+        return [other for other in keys if key.multi_region and other.key_id == key.key_id and other.arn != key.arn]
 
     def _list_keys(self, call: _Call) -> Answer:
         listed = [{"KeyId": key.key_id, "KeyArn": key.arn} for key in self._visible(call)]
@@ -183,6 +210,12 @@ class Kms:
         over = [arn for arn, history in self._histories.items() if history.newest.deletion_date and history.newest.deletion_date <= now]
         for arn in over:
             del self._histories[arn]
+        for history in self._histories.values():
+            key = history.newest
+            if key.state == "Creating" and key.is_replica and now - key.created >= CREATING:
+                history.change(now, replace(key, state="Enabled"))
+            if key.state == "PendingReplicaDeletion" and key.window and not any(other.is_replica for other in self._family(key)):
+                history.change(now, replace(key, state="PendingDeletion", deletion_date=now + timedelta(days=key.window)))
 
 
 def late(seconds: float) -> Lag:
@@ -230,7 +263,6 @@ def _public_key(key: Key) -> Answer:
 
 # From the key, the request, and the moment that the answer tells of.
 _READS: dict[str, Callable[[Key, Parameters, datetime], Answer]] = {
-    "DescribeKey": lambda key, *_: {"KeyMetadata": key.metadata()},
     "GetKeyPolicy": lambda key, *_: {"Policy": key.policy, "PolicyName": "default"},
     "GetKeyRotationStatus": lambda key, _, moment: rotation_status(key, moment),
     "GetPublicKey": lambda key, *_: _public_key(key),

@@ -43,7 +43,8 @@ class Scene:
 
 def _cancel_key_deletion(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
     lacks_material = key.origin == "EXTERNAL" and not key.imported
-    return replace(key, state="PendingImport" if lacks_material else "Disabled", deletion_date=None), {"KeyId": key.arn}
+    state = "PendingImport" if lacks_material else "Disabled"
+    return replace(key, state=state, deletion_date=None, window=None), {"KeyId": key.arn}
 
 
 def _schedule_key_deletion(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:

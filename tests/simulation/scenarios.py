@@ -48,6 +48,7 @@ WRITER: Json = {"name": "writer", "granteePrincipal": "arn:aws:iam::123456789012
 WIDER: Json = READER | {"operations": ["Decrypt", "Encrypt", "DescribeKey"]}
 
 GIVEN: Json = {"Description": "theirs", "Tags": [{"TagKey": "team", "TagValue": "mail"}]}
+REPLICATED: Json = FULL | {"multiRegion": True, "replicas": [{"region": "eu-west-1"}]}
 
 Disturbance = Callable[[World, Call, Point], float]
 
@@ -156,6 +157,9 @@ SCENARIOS: dict[str, Scenario] = {
         {"adopt": {"alias": "theirs"}, "managementPolicy": "Observe"}, FULL | {"adopt": {"alias": "theirs"}}, GIVEN
     ),
     "recreate": Scenario(FULL | {"aliases": ["orders"]}, FULL | {"aliases": ["orders"]}, is_lost=True),
+    "create with replicas": Scenario(None, REPLICATED | {"enabled": False, "aliases": ["orders"]}),
+    "change replicas": Scenario(REPLICATED, REPLICATED | {"replicas": [{"region": "ap-south-1", "aliases": ["asia"]}]}),
+    "delete with replicas": Scenario(REPLICATED | {"aliases": ["orders"]}, None),
     "change all": Scenario(FULL, {"description": "x", "keyPolicy": OTHER_POLICY, "tags": {"a": "b"}, "enabled": False}),
     **{
         f"delete with {policy}": Scenario(FULL | {"deletionPolicy": policy}, None)
@@ -214,7 +218,8 @@ async def _settle(world: World, scenario: Playable) -> None:
 
 def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...]) -> Outcome:
     found = scenario.find(world)
-    keys = tuple(replace(key, created=START, deletion_date=None, rotations=_undated(key)) for key in world.kms.keys)
+    found_keys = sorted(world.kms.keys, key=lambda key: key.arn)
+    keys = tuple(replace(key, created=START, deletion_date=None, rotations=_undated(key)) for key in found_keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     exits = tuple(replica.exit_code for replica in world.replicas.values() if replica.exit_code is not None)
@@ -235,5 +240,7 @@ def _timeless(status: Json) -> Json:
     """Without times, and what CreateKey chose."""
     dropped = {"lastSyncTime", "creationDate", "deletionDate", "nextRotationDate", "lastRotationDate"}
     kept = {name: value for name, value in status.items() if name not in dropped}
+    if "replicas" in kept:
+        kept["replicas"] = [{name: value for name, value in one.items() if name not in dropped} for one in kept["replicas"]]
     kept["conditions"] = [{k: v for k, v in one.items() if k != "lastTransitionTime"} for one in status["conditions"]]
     return kept

@@ -1,0 +1,87 @@
+"""Replicas of a multi-Region key: seen in their regions, and made by one call in the key's own.
+
+Rules:
+1. Each region is asked through a connection of its own, with the same credentials, and answers for itself: one that cannot be reached, or
+   refuses, becomes Unobservable.
+2. A replica that KMS lists with the key, and does not know when it is asked in its region, is not missing but not to be seen yet.
+3. A key without replicas costs no call.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from aws.answers import decode, reading
+from aws.clients import Connection
+from aws.errors import AWSError, InvalidAccessError
+from aws.kms import described, lockout_bypass, observe_key, tag_list
+from reconcilers.actions import ReplicateKey
+from reconcilers.arns import in_region
+from reconcilers.failures import explain
+from reconcilers.reasons import Reason
+from reconcilers.states import Asked, Missing, ObservedKey, Unobservable
+
+Sight = ObservedKey | Missing | Unobservable
+
+NOT_TO_BE_SEEN = Unobservable(Reason.KEY_NOT_USABLE_YET, "KMS lists the replica and does not show it in its region yet.")
+
+
+async def with_replicas(connection: Connection, key: ObservedKey, asked: Asked) -> ObservedKey:
+    """The primary key with its replicas as they are: those that KMS lists with it, and those that are asked about. Raises no AWSError."""
+    regions = {*key.replicas, *asked.replicas} - {key.region} if key.multi_region_key_type == "PRIMARY" else set()
+    if not regions:
+        return key
+    by_default = Asked(policy=asked.policy, aliases=asked.aliases)
+    async with reading() as group:
+        looks = {
+            region: group.create_task(_look(connection, key, region, asked.replicas.get(region, by_default)))
+            for region in sorted(regions)
+        }
+    return replace(key, replicas={region: look.result() for region, look in looks.items()})
+
+
+async def replicate_key(connection: Connection, action: ReplicateKey) -> ObservedKey:
+    """Makes the replica: one request, never repeated. Raises AWSError; UnknownResultError if the replica may exist all the same.
+
+    As with create_key, the caller shields the call and the persisting of its answer together.
+    """
+    answer = await connection.call("kms", "ReplicateKey", _request(action))
+    made = described("ReplicateKey", decode("ReplicateKey", lambda: {"KeyMetadata": answer["ReplicaKeyMetadata"]}))
+    return replace(made.key, tags=dict(action.tags), policy=action.policy, description=action.description, aliases={}, replicas={})
+
+
+async def take_replication_quota(connection: Connection, region: str) -> None:
+    """Wait until the key may be replicated. In the other region it counts as two creations ("Request quotas" in the KMS developer guide)."""
+    await connection.take_quota("ReplicateKey")
+    for _ in range(2):
+        await connection.take_quota("CreateKey", region)
+
+
+def failed(seen: ObservedKey, region: str, error: AWSError | InvalidAccessError) -> ObservedKey:
+    """The key when its replica has just refused something: this pass leaves that region alone."""
+    return replace(seen, replicas={**seen.replicas, region: _unobservable(error)})
+
+
+async def _look(connection: Connection, key: ObservedKey, region: str, asked: Asked) -> Sight:
+    try:
+        seen = await observe_key(await connection.at(region), in_region(key.arn, region), asked)
+    except (AWSError, InvalidAccessError) as error:
+        return _unobservable(error)
+    return NOT_TO_BE_SEEN if isinstance(seen, Missing) and region in key.replicas else seen
+
+
+def _unobservable(error: AWSError | InvalidAccessError) -> Unobservable:
+    if isinstance(error, InvalidAccessError):
+        return Unobservable(error.reason, str(error))
+    problem = explain(error.failure)
+    return Unobservable(problem.reason, problem.message, error.failure)
+
+
+def _request(action: ReplicateKey) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "KeyId": action.key.rpartition("/")[2],
+        "ReplicaRegion": action.region,
+        "Description": action.description,
+        "Tags": tag_list(action.tags),
+        **lockout_bypass(action.bypass_policy_lockout_safety_check),
+    }
+    return parameters | ({"Policy": action.policy} if action.policy is not None else {})
