@@ -13,10 +13,11 @@ import yaml
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.emulator import REPOSITORY
-from tests.cluster.kubectl import KubectlError
+from tests.cluster.kubectl import Kubectl, KubectlError
+from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT
 
 FOLDER = REPOSITORY / "manifests" / "components" / "admission-policies"
-POLICIES = [FOLDER / f"{name}.yaml" for name in ("deletion-protection", "open-key-policies", "providers")]
+POLICIES = [FOLDER / f"{name}.yaml" for name in ("deletion-protection", "exports", "open-key-policies", "providers")]
 API = "aws-infra-operator.runner.codes/v1alpha1"
 PRESENT_SECONDS = 30.0  # the server looks for new policies about once a second
 
@@ -108,6 +109,37 @@ def test_a_protected_key_is_not_deleted_until_it_is_no_longer_protected(cluster:
         cluster.kubectl("delete", "kmskey", "a", "-n", guarded)
     cluster.kubectl("patch", "kmskey", "a", "-n", guarded, "--type=merge", "-p", '{"spec":{"deletionProtection":false}}')
     cluster.kubectl("delete", "kmskey", "a", "-n", guarded, "--timeout=30s")
+
+
+def exported(*owners: str) -> str:
+    """A ConfigMap of these owners, by their kinds."""
+    references = [{"apiVersion": API, "kind": kind, "name": "a", "uid": "0b6c7ad2-52a5-4d9e-9a52-0d6f6c1f4f01"} for kind in owners]
+    metadata = {"name": "exported", "ownerReferences": references}
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "b"}})
+
+
+def test_the_operator_writes_only_what_belongs_to_a_key(cluster: Cluster, guarded: str) -> None:
+    operator = cluster.kubectl_as(NAMESPACE, SERVICE_ACCOUNT)
+    create = ("create", "-n", guarded, "--validate=false", "-f", "-")
+    deadline = time.monotonic() + PRESENT_SECONDS
+    while not_done(operator, *create, "--dry-run=server", stdin=exported()) == "":
+        assert time.monotonic() < deadline, "the policy does not take effect"
+    assert "belong to a KMSKey" in not_done(operator, *create, stdin=exported("AWSProvider"))
+    assert not_done(operator, *create, "--dry-run=server", stdin=exported("KMSKey")) == ""
+    patch = ("patch", "configmap", "theirs", "-n", guarded, "--type=merge", "-p", '{"data":{"a":"x"}}')
+    cluster.kubectl("create", "configmap", "theirs", "-n", guarded, "--from-literal=a=b")
+    assert "belong to a KMSKey" in not_done(operator, *patch)
+    assert "belong to a KMSKey" in not_done(operator, "delete", "configmap", "theirs", "-n", guarded)
+    cluster.kubectl(*patch)  # everybody else as before
+
+
+def not_done(kubectl: Kubectl, *args: str, stdin: str | None = None) -> str:
+    """The words of the refusal, or nothing."""
+    try:
+        kubectl(*args, stdin=stdin)
+    except KubectlError as error:
+        return str(error)
+    return ""
 
 
 def test_every_policy_of_the_folder_is_tried_here() -> None:
