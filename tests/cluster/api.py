@@ -14,6 +14,9 @@ from tests.cluster.apiserver import ApiServer
 TIMEOUT_SECONDS = 30.0
 # kube-apiserver closes a connection that has been idle for 90 s.
 IDLE_SECONDS = 60.0
+# For some seconds after a CRD was installed: 429, "storage is (re)initializing".
+PATIENCE_SECONDS = 10.0
+BREAK_SECONDS = 0.2
 
 
 class RefusedError(Exception):
@@ -55,16 +58,23 @@ class Api:
         self._connection.close()
 
     def _send(self, method: str, path: str, body: str | None, content_type: str = "application/json") -> Any:
+        started = time.monotonic()
+        code, text = self._once(method, path, body, content_type)
+        while code == 429 and time.monotonic() - started < PATIENCE_SECONDS:
+            time.sleep(BREAK_SECONDS)
+            code, text = self._once(method, path, body, content_type)
+        if code >= 300:
+            raise RefusedError(f"{method} {path}: {code} {_words(text)}")
+        return json.loads(text)
+
+    def _once(self, method: str, path: str, body: str | None, content_type: str) -> tuple[int, bytes]:
         if time.monotonic() - self._used > IDLE_SECONDS:
             self._connection.close()  # the next request opens it again
         self._used = time.monotonic()
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RefusedError(f"{method} {path}: {answer.status} {_words(text)}")
-        return json.loads(text)
+        return answer.status, answer.read()
 
 
 def _words(answer: bytes) -> str:

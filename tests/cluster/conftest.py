@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.cluster import Cluster, running_cluster
+from tests.cluster.tenant import Tenant
 
+# Keys before their provider: an operator that still runs would want it.
+KINDS = ("kmsaliases", "kmsgrants", "kmskeys", "awsproviders")
 _numbers = itertools.count(1)
 
 
@@ -22,10 +25,12 @@ def cluster() -> Iterator[Cluster]:
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A new namespace; what a test leaves there is removed without an operator's help, so that none meets it later."""
     name = f"test-{next(_numbers)}"
-    cluster.kubectl("create", "namespace", name)
+    cluster.api.post("/api/v1/namespaces", {"metadata": {"name": name}})
     yield name
-    kinds = "kmsaliases,kmsgrants,kmskeys,awsproviders"
-    for leftover in cluster.kubectl("get", kinds, "-n", name, "-o", "name").split():
-        cluster.kubectl("patch", leftover, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-    for kind in kinds.split(","):  # keys first: an operator that still runs would want their provider
-        cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=30s")
+    user = Tenant(cluster, name)
+    for kind in KINDS:
+        left = [obj["metadata"]["name"] for obj in user.all(kind)]
+        for one in left:
+            cluster.kubectl("patch", kind, one, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        if left:
+            cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=30s")

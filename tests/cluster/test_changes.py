@@ -1,13 +1,12 @@
 """What a real API server lets users change in a KMSKey, before its key exists and after."""
 
-import json
 from typing import Any
 
 import pytest
 
 from reconcilers.names import API_VERSION
+from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
-from tests.cluster.kubectl import KubectlError
 
 Spec = Any  # as a user may write it: of any type
 
@@ -48,22 +47,22 @@ FREE: list[tuple[str, Spec, Spec]] = [
 ]
 
 
+def path(namespace: str, name: str = "") -> str:
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/kmskeys{name}"
+
+
 def make(cluster: Cluster, namespace: str, spec: Spec) -> None:
-    whole = {"apiVersion": API_VERSION, "kind": "KMSKey", "metadata": {"name": "probe"}, "spec": spec}
-    cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(whole))
+    cluster.api.post(path(namespace), {"apiVersion": API_VERSION, "kind": "KMSKey", "metadata": {"name": "probe"}, "spec": spec})
 
 
 def give_key(cluster: Cluster, namespace: str) -> None:
     """As the operator does it when the key is made."""
-    status = '{"status": {"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}}'
-    cluster.kubectl("patch", "kms/probe", "-n", namespace, "--subresource=status", "--type=merge", "-p", status)
+    cluster.api.merge(path(namespace, "/probe/status"), {"status": {"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab"}})
 
 
 def changed(cluster: Cluster, namespace: str, change: Spec) -> Spec:
-    """The spec as it would become. Raises KubectlError with the refusal."""
-    patch = json.dumps({"spec": change})
-    told = cluster.kubectl("patch", "kms/probe", "-n", namespace, "--dry-run=server", "--type=merge", "-p", patch, "-o", "json")
-    return json.loads(told)["spec"]
+    """The spec as it would become. Raises RefusedError with the refusal."""
+    return cluster.api.merge(path(namespace, "/probe?dryRun=All"), {"spec": change})["spec"]
 
 
 @pytest.mark.parametrize(("before", "change", "words"), [pytest.param(*row[1:], id=row[0]) for row in FIXED])
@@ -73,7 +72,7 @@ def test_what_kms_cannot_change_is_fixed_once_the_key_exists(
     make(cluster, namespace, before)
     changed(cluster, namespace, change)  # a typo can be set right until then
     give_key(cluster, namespace)
-    with pytest.raises(KubectlError) as refused:
+    with pytest.raises(RefusedError) as refused:
         changed(cluster, namespace, change)
     assert words in str(refused.value)
     assert "make a new KMSKey" in str(refused.value)
@@ -88,7 +87,7 @@ def test_everything_else_stays_free(cluster: Cluster, namespace: str, before: Sp
 def test_a_change_is_judged_like_a_new_key(cluster: Cluster, namespace: str) -> None:
     make(cluster, namespace, {})
     give_key(cluster, namespace)
-    with pytest.raises(KubectlError, match="should be less than or equal to 30"):
+    with pytest.raises(RefusedError, match="should be less than or equal to 30"):
         changed(cluster, namespace, {"pendingWindowInDays": 31})
 
 

@@ -1,4 +1,4 @@
-"""A key's life, field by field: made, changed, unset and repaired, as AWS itself tells it."""
+"""A key's life as AWS itself tells it, and in how few calls; each field by itself is taken through its life in test_each_field.py."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.processes import wait_until
 from tests.cluster.proxy import AwsProxy, aws_proxy, operator_behind
-from tests.cluster.tenant import OWNER_TAGS, SOON_SECONDS, Tenant, condition
+from tests.cluster.tenant import OWNER_TAGS, SOON_SECONDS, Tenant, condition, key
 
 ROOT = {"Sid": "Admin", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*"}
 READER = {
@@ -101,50 +101,23 @@ def test_a_new_key_with_everything_takes_two_calls(tenant: Tenant, proxy: AwsPro
     assert proxy.writes == ["CreateKey", "EnableKeyRotation"]
 
 
-@pytest.mark.parametrize(
-    ("spec", "usage"),
-    [
+def test_spec_and_usage_are_what_was_asked_for(tenant: Tenant) -> None:
+    pairs = (
         ("RSA_2048", "SIGN_VERIFY"),
         ("RSA_3072", "ENCRYPT_DECRYPT"),
         ("ECC_NIST_P256", "SIGN_VERIFY"),
         ("ECC_NIST_P384", "KEY_AGREEMENT"),
         ("HMAC_256", "GENERATE_VERIFY_MAC"),
-    ],
-)
-def test_spec_and_usage_are_what_was_asked_for(tenant: Tenant, spec: str, usage: str) -> None:
-    seen = tenant.described(made(tenant, keySpec=spec, keyUsage=usage))
-    assert (seen["KeySpec"], seen["KeyUsage"]) == (spec, usage)
-
-
-def test_the_older_name_of_the_spec_works_too(tenant: Tenant) -> None:
-    assert tenant.described(made(tenant, customerMasterKeySpec="ECC_NIST_P256", keyUsage="SIGN_VERIFY"))["KeySpec"] == "ECC_NIST_P256"
+    )
+    names = {f"k{number}": pair for number, pair in enumerate(pairs)}
+    tenant.apply(*(key(name, keySpec=spec, keyUsage=usage) for name, (spec, usage) in names.items()))
+    seen = {name: tenant.described(tenant.until_settled(name)["keyId"]) for name in names}
+    assert {name: (one["KeySpec"], one["KeyUsage"]) for name, one in seen.items()} == names
 
 
 def test_a_multi_region_key_is_a_primary(tenant: Tenant) -> None:
     seen = tenant.described(made(tenant, multiRegion=True))
     assert (seen["MultiRegion"], seen["KeyId"][:4]) == (True, "mrk-")
-
-
-def test_the_description_is_set_changed_repaired_and_cleared(tenant: Tenant) -> None:
-    key_id = made(tenant, description="one")
-    for change in ("two", "", "three", None):
-        tenant.change("k", {"description": change})
-        tenant.until_settled("k")
-        assert tenant.described(key_id)["Description"] == (change or "")
-    tenant.kms.update_key_description(KeyId=key_id, Description="by hand")
-    wait_until(lambda: tenant.described(key_id)["Description"] == "", SOON_SECONDS, "the repair")
-
-
-def test_rotation_is_switched_on_repaired_and_unset(tenant: Tenant, proxy: AwsProxy) -> None:
-    key_id = made(tenant, enableKeyRotation=True)
-    assert tenant.rotates(key_id)
-    assert tenant.get("k")["status"]["rotationEnabled"] is True
-    until_seen_again(proxy)
-    tenant.kms.disable_key_rotation(KeyId=key_id)
-    wait_until(lambda: tenant.rotates(key_id), SOON_SECONDS, "the repair")
-    tenant.change("k", {"enableKeyRotation": None})
-    tenant.until_settled("k")
-    assert not tenant.rotates(key_id)
 
 
 def test_a_rotation_period_that_aws_does_not_tell_is_written_once(tenant: Tenant, proxy: AwsProxy) -> None:
@@ -213,18 +186,6 @@ def test_drift_is_told_and_left_where_that_is_asked_for(tenant: Tenant, proxy: A
     assert tenant.tags(key_id)["b"] == "9"
 
 
-def test_a_policy_is_set_changed_and_repaired(tenant: Tenant, proxy: AwsProxy) -> None:
-    key_id = made(tenant, keyPolicy=POLICY)
-    assert tenant.policy(key_id) == json.loads(POLICY)
-    only_root = {"Version": "2012-10-17", "Statement": [ROOT]}
-    tenant.change("k", {"keyPolicy": json.dumps(only_root)})
-    tenant.until_settled("k")
-    assert tenant.policy(key_id) == only_root
-    until_seen_again(proxy)
-    tenant.kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=POLICY)
-    wait_until(lambda: tenant.policy(key_id) == only_root, SOON_SECONDS, "the repair")
-
-
 def test_a_policy_that_means_the_same_is_not_written(tenant: Tenant, proxy: AwsProxy) -> None:
     key_id = made(tenant, keyPolicy=POLICY)
     tenant.change("k", {"keyPolicy": SAME_POLICY})
@@ -258,14 +219,6 @@ def test_tags_are_added_changed_and_removed_and_those_of_others_stay(tenant: Ten
     tenant.change("k", {"tags": None})
     tenant.until_settled("k")
     assert tenant.tags(key_id) == {"team": "platform", "stage": "test", "theirs": "x"}
-
-
-def test_tags_that_were_changed_or_removed_by_hand_come_back(tenant: Tenant) -> None:
-    key_id = made(tenant, tags={"purpose": "one"})
-    wanted = tenant.tags(key_id)
-    tenant.kms.tag_resource(KeyId=key_id, Tags=[{"TagKey": "purpose", "TagValue": "other"}])
-    tenant.kms.untag_resource(KeyId=key_id, TagKeys=["team"])
-    wait_until(lambda: tenant.tags(key_id) == wanted, SOON_SECONDS, "the repair")
 
 
 def test_a_change_of_the_providers_tags_reaches_its_keys(tenant: Tenant) -> None:

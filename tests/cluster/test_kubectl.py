@@ -21,16 +21,32 @@ def operator(cluster: Cluster) -> Iterator[Operator]:
         assert running.process.terminate(30) == 0
 
 
-@pytest.fixture
-def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
-    """A user with a provider and a key that is ready."""
-    assert operator
-    user = Tenant(cluster, namespace)
+def with_key(user: Tenant) -> Tenant:
+    """The user, who has a provider and a key that is ready."""
     user.provide()
     user.declare("orders", providerRef={"name": "main"}, description="Orders", enableKeyRotation=True)
     user.until_settled("orders")
+    return user
+
+
+@pytest.fixture
+def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
+    """A user with a key of their own."""
+    assert operator
+    user = with_key(Tenant(cluster, namespace))
     yield user
     user.leave()
+
+
+@pytest.fixture(scope="module")
+def onlooker(operator: Operator, cluster: Cluster) -> Iterator[Tenant]:
+    """A user who only looks at a key, the same one for all tests."""
+    assert operator
+    cluster.kubectl("create", "namespace", "onlookers")
+    user = with_key(Tenant(cluster, "onlookers"))
+    yield user
+    user.leave()
+    user.kubectl("delete", "awsproviders", "--all", "--timeout=20s")
 
 
 def rows(table: str) -> list[list[str]]:
@@ -39,22 +55,22 @@ def rows(table: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", ["kmskeys", "kmskey", "kms", "kmskeys.aws-infra-operator.runner.codes"])
-def test_keys_are_listed_under_each_of_their_names(name: str, tenant: Tenant) -> None:
-    head, row = rows(tenant.kubectl("get", name))
+def test_keys_are_listed_under_each_of_their_names(name: str, onlooker: Tenant) -> None:
+    head, row = rows(onlooker.kubectl("get", name))
     assert head == ["NAME", "KEYID", "STATE", "READY", "AGE"]
-    assert row[:4] == ["orders", tenant.key_id("orders"), "Enabled", "True"]
+    assert row[:4] == ["orders", onlooker.key_id("orders"), "Enabled", "True"]
 
 
 @pytest.mark.parametrize("category", ["aws", "infra"])
-def test_keys_and_providers_are_listed_by_category(category: str, tenant: Tenant) -> None:
-    assert re.findall(r"^(\S+)/\S+", tenant.kubectl("get", category), re.MULTILINE) == [
+def test_keys_and_providers_are_listed_by_category(category: str, onlooker: Tenant) -> None:
+    assert re.findall(r"^(\S+)/\S+", onlooker.kubectl("get", category), re.MULTILINE) == [
         "awsprovider.aws-infra-operator.runner.codes",
         "kmskey.aws-infra-operator.runner.codes",
     ]
 
 
-def test_the_wide_list_tells_more(tenant: Tenant) -> None:
-    head, row = tenant.kubectl("get", "kms", "-o", "wide").splitlines()
+def test_the_wide_list_tells_more(onlooker: Tenant) -> None:
+    head, row = onlooker.kubectl("get", "kms", "-o", "wide").splitlines()
     starts = [found.start() for found in re.finditer(r"\S+", head)]  # a key without an alias leaves a gap
     told = {head[a:b].strip(): row[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)}
     assert {"REASON", "SPEC", "USAGE", "ROTATION", "ALIAS", "PROVIDER"} <= told.keys()
@@ -67,17 +83,17 @@ def test_the_wide_list_tells_more(tenant: Tenant) -> None:
     assert told["REASON"] == "Available"
 
 
-def test_providers_are_listed_with_their_account(tenant: Tenant) -> None:
-    head, row = rows(tenant.kubectl("get", "awsp"))
+def test_providers_are_listed_with_their_account(onlooker: Tenant) -> None:
+    head, row = rows(onlooker.kubectl("get", "awsp"))
     assert head == ["NAME", "REGION", "READY", "ACCOUNT", "AGE"]
     assert row[:4] == ["main", "us-east-1", "True", "123456789012"]
 
 
-def test_describe_tells_the_conditions_and_what_was_done(tenant: Tenant) -> None:
+def test_describe_tells_the_conditions_and_what_was_done(onlooker: Tenant) -> None:
     for reason in ("KeyCreated", "RotationEnabled", "Available"):
-        tenant.until_event("orders", reason)
-    text = tenant.kubectl("describe", "kmskey", "orders")
-    key_id = tenant.key_id("orders")
+        onlooker.until_event("orders", reason)
+    text = onlooker.kubectl("describe", "kmskey", "orders")
+    key_id = onlooker.key_id("orders")
     assert re.search(r"Message: +The key is as declared and can be used\.", text)
     events = text.rpartition("Events:")[2]
     assert re.search(rf"Normal +KeyCreated .* infra-operator +{key_id}: create a SYMMETRIC_DEFAULT key for ENCRYPT_DECRYPT\.", events)
@@ -120,8 +136,8 @@ def last_line(process: Process, beginning: str) -> str:
     return next((line for line in reversed(process.tail().splitlines()) if line.startswith(beginning)), "")
 
 
-def test_explain_documents_a_field(tenant: Tenant) -> None:
-    assert "7 days" in tenant.kubectl("explain", "kmskey.spec.deletionPolicy")
+def test_explain_documents_a_field(onlooker: Tenant) -> None:
+    assert "7 days" in onlooker.kubectl("explain", "kmskey.spec.deletionPolicy")
 
 
 def test_a_typing_error_is_refused_with_the_name_of_the_field(tenant: Tenant) -> None:
