@@ -69,9 +69,9 @@ class Cluster:
         return Surroundings(self.folder, self.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT), self.aws_endpoint, program)
 
     @contextlib.contextmanager
-    def beside(self, backend: Backend) -> Iterator["Cluster"]:
-        """The same cluster with another AWS, which starts empty."""
-        with emulator(self.folder, backend) as endpoint:
+    def beside(self, backend: Backend, **settings: str) -> Iterator["Cluster"]:
+        """The same cluster with another AWS, which starts empty. settings: the emulator's."""
+        with emulator(self.folder, backend, **settings) as endpoint:
             other = Cluster(self.folder, self.kubectl.binary.parent, self._server, endpoint, backend)
             with contextlib.closing(other):
                 yield other

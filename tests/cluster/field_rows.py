@@ -1,26 +1,44 @@
 """One row for each field of a KMSKey's spec: set, changed behind the operator's back, changed, refused, unset. What counts is what AWS has.
 
 A row's `expected` is what `seen` shows of the key after the object was made with `spec`, after `change` was merged into it, and after all of
-its fields were unset. `drift` is somebody else's hand; what it does is undone. `bad` is refused, with these words, and changes nothing.
+its fields were unset. `drift` is somebody else's hand; what it does is undone, or stays as `left`. `bad` is refused, with these words, and
+changes nothing.
 """
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.cluster.deviations import Probe, the_rotation_period_is_told
+from tests.cluster.deviations import (
+    Probe,
+    a_key_can_wait_for_its_material,
+    a_key_is_rotated_on_demand,
+    the_rotation_period_is_told,
+)
 from tests.cluster.emulator import ACCOUNT_ID
 from tests.cluster.tenant import Object, Tenant
 
 SEEN = Callable[[Tenant, str], Any]  # of a key's id
-ROOT = {"Sid": "Root", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}, "Action": "kms:*", "Resource": "*"}
+ROOT = {
+    "Sid": "Root",
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"},
+    "Action": "kms:*",
+    "Resource": "*",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A field's life. needs: what a backend must do as AWS does. end: what AWS has when the object is gone."""
+    """A field's life.
+
+    before: what there is in AWS before the object. fixed: fields that cannot be unset. reports: the drift is told, and so Synced is False.
+    unready: the reason for which the key is not Ready though it is as declared.
+    needs: what a backend must do as AWS does. end: what AWS has when the object is gone.
+    """
 
     name: str
     spec: Object
@@ -28,7 +46,12 @@ class Row:
     seen: SEEN
     expected: tuple[Any, Any, Any]
     drift: Callable[[Tenant, str], object] | None = None
+    left: Any = None
     bad: tuple[Object, str] | None = None
+    before: Callable[[Tenant], object] | None = None
+    fixed: tuple[str, ...] = ()
+    reports: bool = False
+    unready: str = ""
     needs: Probe | None = None
     end: Any = "PendingDeletion"
     seen_at_end: SEEN = field(default=lambda user, key_id: user.described(key_id)["KeyState"])
@@ -36,7 +59,12 @@ class Row:
     @property
     def unset(self) -> Object:
         """The patch that takes all of the row's fields out of the spec, but those that are fixed once the key exists."""
-        return dict.fromkeys({**self.spec, **self.change} if self.change else {})
+        return {name: None for name in ({**self.spec, **self.change} if self.change else {}) if name not in self.fixed}
+
+    @property
+    def drifted(self) -> Any:
+        """What AWS has after the drift."""
+        return self.expected[0] if self.left is None else self.left
 
 
 def policy(role: str) -> str:
@@ -71,6 +99,12 @@ def rotation(user: Tenant, key_id: str) -> Any:
     return seen.get("RotationPeriodInDays") if seen["KeyRotationEnabled"] else None
 
 
+def rotations(user: Tenant, key_id: str) -> Any:
+    """How often somebody asked for a rotation, one that has only begun included."""
+    has_begun = "OnDemandRotationStartDate" in user.kms.get_key_rotation_status(KeyId=key_id)
+    return len(user.kms.list_key_rotations(KeyId=key_id)["Rotations"]) + has_begun
+
+
 def readers(user: Tenant, key_id: str) -> Any:
     """The roles that the policy lets decrypt."""
     statements = user.policy(key_id)["Statement"]
@@ -86,6 +120,19 @@ def grants(user: Tenant, key_id: str) -> Any:
     """Name and operations of each grant."""
     listed = user.kms.list_grants(KeyId=key_id)["Grants"]
     return {grant["Name"]: sorted(grant["Operations"]) for grant in listed}
+
+
+def exported(user: Tenant, key_id: str) -> Any:
+    """Which objects of the cluster tell the key's id."""
+    return [kind for kind in ("configmaps", "secrets") for obj in user.all(kind) if key_id in map(_plain, obj.get("data", {}).values())]
+
+
+def _plain(value: str) -> str:
+    """An entry of a Secret is encoded, one of a ConfigMap is not."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return value
 
 
 def told_policy(user: Tenant, key_id: str) -> Any:
@@ -118,10 +165,23 @@ def revoke(user: Tenant, key_id: str) -> None:
         user.kms.revoke_grant(KeyId=key_id, GrantId=one["GrantId"])
 
 
-SYMMETRIC = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
+def by_hand(user: Tenant, key_id: str) -> None:
+    """Writes a description."""
+    user.kms.update_key_description(KeyId=key_id, Description="theirs")
+
+
+def key_of(alias: str) -> Callable[[Tenant], object]:
+    """Makes a key with an alias that leads to it."""
+
+    def make(user: Tenant) -> None:
+        key_id = user.kms.create_key(Description="theirs")["KeyMetadata"]["KeyId"]
+        user.kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key_id)
+
+    return make
+
+
 SIGNING = ("RSA_2048", "SIGN_VERIFY")
-FIXED = "cannot change once the key exists"
-DELETION = ("Retain", "DisableKey", "ScheduleKeyDeletion")
+FIXED = "cannot change once"
 
 ROWS = (
     Row(
@@ -130,11 +190,25 @@ ROWS = (
         {"description": "two"},
         described("Description"),
         ("one", "two", ""),
-        drift=lambda user, key_id: user.kms.update_key_description(KeyId=key_id, Description="theirs"),
+        drift=by_hand,
         bad=({"description": "a\x07"}, "a description takes no control characters"),
     ),
-    Row("keySpec", {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}, {}, kind_of_key, (SIGNING,) * 3, bad=({"keySpec": "RSA_3072"}, FIXED)),
-    Row("keyUsage", {"keySpec": "RSA_2048"}, {}, kind_of_key, (("RSA_2048", "ENCRYPT_DECRYPT"),) * 3, bad=({"keyUsage": "SIGN_VERIFY"}, FIXED)),
+    Row(
+        "keySpec",
+        {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"},
+        {},
+        kind_of_key,
+        (SIGNING,) * 3,
+        bad=({"keySpec": "RSA_3072"}, FIXED),
+    ),
+    Row(
+        "keyUsage",
+        {"keySpec": "RSA_2048"},
+        {},
+        kind_of_key,
+        (("RSA_2048", "ENCRYPT_DECRYPT"),) * 3,
+        bad=({"keyUsage": "SIGN_VERIFY"}, FIXED),
+    ),
     Row(
         "customerMasterKeySpec",
         {"customerMasterKeySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"},
@@ -191,10 +265,13 @@ ROWS = (
     ),
     Row(
         "bypassPolicyLockoutSafetyCheck",
-        {"bypassPolicyLockoutSafetyCheck": True, "keyPolicy": policy("one").replace("kms:*", "kms:Describe*")},
-        {"keyPolicy": policy("two")},
+        {
+            "bypassPolicyLockoutSafetyCheck": True,
+            "keyPolicy": policy("one").replace('"Action": "kms:*"', '"NotAction": "kms:PutKeyPolicy"'),
+        },
+        {},  # nobody can change the policy again, which is what is asked for
         readers,
-        (["one"], ["two"], ["two"]),
+        (["one"],) * 3,
         bad=({"bypassPolicyLockoutSafetyCheck": "yes"}, "must be of type boolean"),
     ),
     Row(
@@ -243,7 +320,15 @@ ROWS = (
         end=7,
         seen_at_end=window,
     ),
-    Row("deletion-delete", {"deletionPolicy": "Delete", "pendingWindowInDays": 8}, {}, told_policy, ("Delete",) * 3, end=8, seen_at_end=window),
+    Row(
+        "deletion-delete",
+        {"deletionPolicy": "Delete", "pendingWindowInDays": 8},
+        {},
+        told_policy,
+        ("Delete",) * 3,
+        end=8,
+        seen_at_end=window,
+    ),
     Row(
         "pendingWindowInDays",
         {"pendingWindowInDays": 7},
@@ -269,5 +354,74 @@ ROWS = (
         described("KeyState"),
         ("Enabled",) * 3,
         bad=({"resyncInterval": "1s"}, "write a duration of at least 30s"),
+    ),
+    Row(
+        "adopt",
+        {"adopt": {"alias": "fields/adopted"}, "tags": {"a": "1"}},
+        {"description": "ours"},
+        described("Description"),
+        ("theirs", "ours", "ours"),
+        bad=({"adopt": {"alias": "fields/other"}}, FIXED),
+        before=key_of("fields/adopted"),
+        fixed=("adopt",),
+    ),
+    Row(
+        "managementPolicy",
+        {"managementPolicy": "Observe", "adopt": {"alias": "fields/observed"}, "description": "ours"},
+        {"managementPolicy": "Full"},
+        described("Description"),
+        ("theirs", "ours", "ours"),
+        bad=({"adopt": None}, "managementPolicy Observe needs a key to observe"),
+        before=key_of("fields/observed"),
+        fixed=("adopt",),
+    ),
+    Row(
+        "driftPolicy",
+        {"driftPolicy": "Report", "description": "one"},
+        {"driftPolicy": "Correct"},
+        described("Description"),
+        ("one", "one", ""),
+        drift=by_hand,
+        left="theirs",
+        bad=({"driftPolicy": "Ignore"}, 'supported values: "Correct", "Report"'),
+        reports=True,
+    ),
+    Row(
+        "ignoreDrift",
+        {"ignoreDrift": ["description"], "description": "one"},
+        {"description": "two"},
+        described("Description"),
+        ("one", "two", ""),
+        drift=by_hand,
+        left="theirs",
+        bad=({"ignoreDrift": ["colour"]}, "spec.ignoreDrift[0]"),
+    ),
+    Row(
+        "origin",
+        {"origin": "EXTERNAL"},
+        {},
+        described("Origin"),
+        ("EXTERNAL",) * 3,
+        bad=({"origin": None}, FIXED),
+        needs=a_key_can_wait_for_its_material,
+        unready="KeyPendingImport",
+    ),
+    Row(
+        "rotateOnDemand",
+        {"rotateOnDemand": "at the making it does nothing"},
+        {"rotateOnDemand": "once"},
+        rotations,
+        (0, 1, 1),
+        bad=({"rotateOnDemand": ""}, "spec.rotateOnDemand in body should be at least 1 chars long"),
+        needs=a_key_is_rotated_on_demand,
+    ),
+    Row(
+        "exportTo",
+        {"exportTo": {"kind": "ConfigMap", "name": "exported"}},
+        {"exportTo": {"kind": "Secret", "name": "exported"}},
+        exported,
+        (["configmaps"], ["secrets"], []),
+        drift=lambda user, _key_id: user.kubectl("delete", "configmap", "exported"),
+        bad=({"exportTo": {"kind": "Deployment", "name": "exported"}}, "spec.exportTo.kind"),
     ),
 )

@@ -28,8 +28,13 @@ ALIAS_ACTIONS = ("kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias")
 
 
 def as_ministack_asks(policy: dict[str, Any]) -> dict[str, Any]:
-    """The policy with a statement more, without which ministack would not let the operator touch an alias."""
-    return {**policy, "Statement": [*policy["Statement"], {"Effect": "Allow", "Action": list(ALIAS_ACTIONS), "Resource": "*"}]}
+    """The policy with two statements more, without which ministack would not let the operator touch an alias, or see that there is none.
+
+    AWS asks about the key to which an alias leads, and says NotFound where it leads nowhere; ministack asks about the alias itself.
+    """
+    touch = {"Effect": "Allow", "Action": list(ALIAS_ACTIONS), "Resource": "*"}
+    follow = {"Effect": "Allow", "Action": ["kms:DescribeKey"], "Resource": "arn:aws:kms:*:*:alias/*"}
+    return {**policy, "Statement": [*policy["Statement"], touch, follow]}
 
 
 def least_user(iam: Any, policy: dict[str, Any]) -> dict[str, str]:

@@ -116,6 +116,7 @@ CALLS: dict[str, Callable[[World], object]] = {
     "kms:DisableKeyRotation": lambda w: w.kms.disable_key_rotation(KeyId=w.key()),
     "kms:ScheduleKeyDeletion": lambda w: w.kms.schedule_key_deletion(KeyId=w.key(), PendingWindowInDays=7),
     "kms:DeleteImportedKeyMaterial": lambda w: w.kms.delete_imported_key_material(KeyId=w.key(Origin="EXTERNAL")),
+    "kms:GetPublicKey": lambda w: w.kms.get_public_key(KeyId=w.key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")),
     "kms:ListKeys": lambda w: w.kms.list_keys(),
     "tag:GetResources": lambda w: w.tagging.get_resources(ResourceTypeFilters=["kms"]),
     "sts:AssumeRole": lambda w: w.sts.assume_role(RoleArn=w.role(), RoleSessionName="infra-operator"),
