@@ -29,7 +29,7 @@ from controller.flags import (
     REFUSE_OPEN_POLICIES,
     flag,
 )
-from controller.report_commands import iam_policy, orphans, plan, status
+from controller.report_commands import iam_policy, migrate, orphans, plan, status
 from controller.settings import LOG_FORMATS, LOG_LEVELS, MAX_WORKERS, Settings, SettingsError
 
 # Where Kubernetes tells a pod its namespace.
@@ -115,5 +115,5 @@ def crds() -> None:
     click.echo(render(), nl=False)
 
 
-for _command in (plan, status, orphans, iam_policy):
+for _command in (plan, status, orphans, iam_policy, migrate):
     main.add_command(_command)

@@ -59,15 +59,16 @@ def read_manifests(files: Iterable[str], namespace: str) -> list[Manifest]:
     """All objects of the files, in their order. Raises ManifestError."""
     found: dict[tuple[str, Ref], Manifest] = {}
     for file in files:
-        for body in _objects(file):
-            manifest = _manifest(file, body, namespace)
+        for body in read_objects(file):
+            manifest = as_manifest(file, body, namespace)
             earlier = found.setdefault((manifest.kind, manifest.ref), manifest)
             if earlier is not manifest:
                 raise ManifestError(f"{file}: {manifest.kind} {manifest.ref} is in {earlier.file} already: remove one of them")
     return list(found.values())
 
 
-def _objects(file: str) -> Iterator[Json]:
+def read_objects(file: str) -> Iterator[Json]:
+    """All objects of a file, of any kind and as they are written there. Raises ManifestError."""
     try:
         documents = list(yaml.load_all(_text(file), _Loader))
     except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +110,8 @@ class _Object(msgspec.Struct, rename="camel"):
     spec: dict[str, Any] | None = None
 
 
-def _manifest(file: str, body: Json, namespace: str) -> Manifest:
+def as_manifest(file: str, body: Json, namespace: str) -> Manifest:
+    """An object that was read from there. Raises ManifestError."""
     try:
         body = msgspec.json.decode(msgspec.json.encode(body))
         read = msgspec.convert(body, _Object)

@@ -1,8 +1,8 @@
-"""The commands that look and tell: plan, status, orphans and iam-policy. None of them changes anything.
+"""The commands that look and tell: plan, status, orphans, iam-policy and migrate. None of them changes anything.
 
 Rules:
 1. The report is the only thing on the standard output; warnings go to the standard error.
-2. The exit code of plan, status and orphans is an answer: 0 nothing, 2 something, 1 an error. So a mistake in their flags ends with 1 too.
+2. The exit code of all but iam-policy is an answer: 0 nothing, 2 something, 1 an error. So a mistake in their flags ends with 1 too.
 3. What a command needs is imported by that command: --help need not wait for the clients of two clouds.
 4. Colours are for terminals, and for nobody who has set NO_COLOR.
 """
@@ -28,6 +28,7 @@ from controller.flags import (
 from controller.tables import table
 from reconcilers.iam import USUAL, Feature, Where, needed, policy
 
+SOURCES = ("ack", "crossplane", "terraform", "go-operator")
 FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 _OUTPUT = click.option("-o", "--output", type=click.Choice(("table", "json")), default="table", help="Form of the report.")
 
@@ -155,6 +156,35 @@ def iam_policy(features: tuple[str, ...], explain: bool, **where: Any) -> None:
         rows = [(permission.action, permission.feature, permission.scope.value, permission.why) for permission in needed(chosen)]
         click.echo(table(("action", "feature", "statement", "for"), rows), err=True)
     click.echo(json.dumps(policy(chosen, Where(**where)), indent=2))
+
+
+@click.command(cls=_Reporting)
+@click.option("--from", "source", required=True, type=click.Choice(SOURCES), help="Who manages the keys so far.")
+@click.argument("file", default="-", type=FILE)
+@click.option("--provider", metavar="NAME", help="AWSProvider that the objects shall name. Default: none.")
+@click.option("-n", "--namespace", help="Namespace of the objects that have none there.")
+@click.option("-o", "--output", type=click.Choice(("yaml", "json")), default="yaml", help="Form of the manifests.")
+def migrate(source: str, file: str, provider: str | None, namespace: str | None, output: str) -> NoReturn:
+    """Print the KMSKeys that take over what another tool manages.
+
+    FILE is what that tool has, on the standard input if it is not named: the objects of ACK, Crossplane or the older operator as
+    kubectl get -o yaml prints them; a Terraform state, or what terraform show -json prints. Nobody is asked, and nothing is changed.
+    What was left out, and what has to be done first, is told on the standard error: docs/migration.md.
+
+    Exit code: 0 everything was translated, 2 something was left out, 1 an error.
+    """
+    from controller.manifests import ManifestError  # noqa: PLC0415 - rule 3
+    from controller.migrate_command import Source  # noqa: PLC0415 - rule 3
+    from controller.migrate_command import migrate as translate  # noqa: PLC0415 - rule 3
+
+    try:
+        report = translate(Source(source), file, provider, namespace)
+    except ManifestError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(report.as_json() if output == "json" else report.as_yaml())
+    for line in report.told_beside():
+        click.echo(line, err=True)
+    sys.exit(report.exit_code)
 
 
 def _log_warnings() -> None:
