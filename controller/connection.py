@@ -36,22 +36,26 @@ CONNECTION_LIMIT = 1000
 NO_ANSWER = "<error>"
 
 
-async def connect() -> Kube:
+# By it the API server calls whoever changes a field of an object (managedFields).
+AGENT = "infra-operator"
+
+
+async def connect(agent: str = AGENT) -> Kube:
     """A connection to the cluster that the environment describes (controller/access.py). Raises AccessError."""
-    return Kube(HttpTransport(await find_access()))
+    return Kube(HttpTransport(await find_access(), agent))
 
 
 class HttpTransport:
     """Requests over one pool of connections, bound to the running event loop. Raises AccessError for unusable files."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, agent: str = AGENT) -> None:
         self._access = access
         self._host = urlsplit(access.server).netloc
         self._tls = _tls_context(access)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTION_LIMIT, ssl=self._tls, keepalive_timeout=KEEPALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": "application/json", "User-Agent": "infra-operator"},
+            headers={"Accept": "application/json", "User-Agent": agent},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             trust_env=False,
         )

@@ -80,6 +80,12 @@ class Tenant:
         found: Object = self._cluster.api.get(f"{self._path(kind)}/{name}")
         return found
 
+    def managers(self, name: str, kind: str = "kmskey") -> list[Object]:
+        """Who has written what of the object: its managedFields. Raises KubectlError."""
+        parsed: Object = json.loads(self.kubectl("get", kind, name, "-o", "json", "--show-managed-fields"))
+        managers: list[Object] = parsed["metadata"]["managedFields"]
+        return managers
+
     def all(self, kind: str = "kmskeys") -> list[Object]:
         """All objects of a kind."""
         items: list[Object] = self._cluster.api.get(self._path(kind))["items"]

@@ -22,6 +22,7 @@ class Shell:
 
     def __init__(self, cluster: Cluster, tenant: Tenant, kubeconfig: Path | None) -> None:
         self._namespace = tenant.namespace
+        self._folder, self._kubectl = cluster.folder, cluster.kubectl.binary
         self._environment = {
             "AWS_ENDPOINT_URL": cluster.aws_endpoint,
             "AWS_REGION": "us-east-1",
@@ -40,6 +41,17 @@ class Shell:
         )
         assert done.stderr == "" or is_talkative
         return done.returncode, done.stdout
+
+    def plugin(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of kubectl kms, as kubectl finds it on the PATH."""
+        plugins = self._folder / "plugins"
+        plugins.mkdir(exist_ok=True)
+        (plugins / "kubectl-kms").write_text(f'#!/bin/sh\nexec {sys.executable} -m controller.kubectl_kms "$@"\n')
+        (plugins / "kubectl-kms").chmod(0o755)
+        environment = {**self._environment, "PATH": f"{plugins}:/usr/bin:/bin"}
+        command = [str(self._kubectl), "kms", *arguments]
+        done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=SECONDS)
+        return done.returncode, done.stdout + done.stderr
 
     def plan(self, *objects: Object) -> tuple[int, Any]:
         """Exit code and report of a plan for these objects."""
@@ -246,3 +258,39 @@ def test_what_terraform_has_is_taken_over_as_it_is(shell: Shell, tenant: Tenant)
     status = tenant.until_settled("main")
     assert (status["keyId"], status["rotationEnabled"]) == (made["KeyId"], True)
     assert shell.plan_one(taken)[0] == 0
+
+
+def test_the_plugin_does_for_a_user_what_it_says(shell: Shell, tenant: Tenant) -> None:
+    tenant.provide()
+    tenant.declare("orders", description="Orders", tags={"team": "shop"}, deletionPolicy="Delete", pendingWindowInDays=7)
+    tenant.until_settled("orders")
+    key_id = tenant.key_id("orders")
+    where = ("-n", tenant.namespace)
+
+    code, told = shell.plugin("reconcile", "orders", *where, "--wait")
+    assert (code, told.partition(";")[0]) == (0, "kmskey/orders: Ready=True Available: The key is as declared and can be used.")
+    assert tenant.get("orders")["status"]["lastHandledReconcileAt"]
+
+    code, told = shell.plugin("rotate", "orders", *where, "--wait")
+    assert (code, tenant.get("orders")["status"]["onDemandRotations"]) == (0, 1), told
+    writers = {entry["manager"] for entry in tenant.managers("orders") if "f:rotateOnDemand" in json.dumps(entry)}
+    assert writers == {"kubectl-kms"}
+
+    code, told = shell.plugin("restore", f"{tenant.namespace}/orders")
+    assert (code, told) == (1, f"Error: the KMSKey {tenant.namespace}/orders is there: there is nothing to restore\n")
+    tenant.delete("orders")
+    assert tenant.described(key_id)["KeyState"] == "PendingDeletion"
+    code, told = shell.plugin("restore", f"{tenant.namespace}/orders", "--apply")
+    assert code == 0, told
+    assert "kmskey/orders created\n" in told
+    status = tenant.until_settled("orders")
+    assert (status["keyId"], tenant.described(key_id)["KeyState"]) == (key_id, "Enabled")
+    assert tenant.get("orders")["spec"]["tags"] == {"team": "shop"}
+
+    foreign = tenant.kms.create_key(Description="Of nobody")["KeyMetadata"]["KeyId"]
+    code, told = shell.plugin("adopt", "foreign", *where, "--key-id", foreign, "--apply")
+    assert (code, told) == (0, "kmskey/foreign created\n")
+    assert tenant.until_settled("foreign")["keyId"] == foreign
+    code, told = shell.plugin("adopt", "foreign", *where, "--key-id", foreign, "--apply")
+    assert code == 1
+    assert "already exists" in told

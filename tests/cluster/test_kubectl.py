@@ -1,7 +1,9 @@
 """What users read: kubectl's own output about keys and providers."""
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import Operator
 from tests.cluster.processes import Process
-from tests.cluster.tenant import SOON_SECONDS, Tenant
+from tests.cluster.tenant import SOON_SECONDS, Tenant, key
 
 KEY_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -154,3 +156,34 @@ def test_a_problem_is_the_first_thing_that_the_list_shows(tenant: Tenant) -> Non
     assert warning["note"] == (
         f"There is no AWSProvider nowhere in the namespace {tenant.namespace}: create it, or correct spec.providerRef."
     )
+
+
+def test_an_applier_and_the_operator_never_own_the_same_field(tenant: Tenant, cluster: Cluster) -> None:
+    """What Argo CD and Flux do: server-side apply, again and again, without a conflict and without force."""
+    spec = {"enableKeyRotation": True, "tags": {"team": "shop"}, "aliases": [f"{tenant.namespace}-applied"]}
+    for description in ("Applied", "Applied again"):
+        wish = key("applied", description=description, **spec)
+        arguments = ("apply", "--server-side", "--field-manager=argocd", "-n", tenant.namespace, "-f", "-")
+        cluster.kubectl(*arguments, stdin=json.dumps(wish))
+        tenant.until_settled("applied")
+    written: dict[tuple[str, str], set[str]] = {}
+    for entry in tenant.managers("applied"):
+        written.setdefault((entry["manager"], entry.get("subresource", "")), set()).update(fields(entry["fieldsV1"]))
+    assert written.keys() == {("argocd", ""), ("infra-operator", ""), ("infra-operator", "status")}
+    assert {field.split(".")[0] for field in written["argocd", ""]} == {"spec"}
+    assert written["infra-operator", ""] <= {
+        "metadata.annotations.aws-infra-operator.runner.codes/key-id",
+        "metadata.finalizers.kmskey.aws-infra-operator.runner.codes/finalizer",
+    }
+    assert {field.split(".")[0] for field in written["infra-operator", "status"]} == {"status"}
+
+
+def fields(owned: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The leaves of fieldsV1, with dots between; a member of a set by its value."""
+    for name, below in owned.items():
+        if name == ".":
+            continue
+        kind, _, rest = name.partition(":")
+        here = ".".join(part for part in (path, rest.strip('"') if kind in "fv" else rest) if part)
+        deeper = list(fields(below, here))
+        yield from deeper or [here]
