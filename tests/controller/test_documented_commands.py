@@ -1,4 +1,4 @@
-"""Every `infra-operator` command on a line of its own in the documents is one that the program takes: its name, its flags and their values."""
+"""Every `infra-operator` and `kubectl kms` command on a line of its own in the documents is one that the program takes, with its flags."""
 
 import re
 import shlex
@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
-from controller import cli, report_commands
+from controller import cli, kubectl_kms, report_commands
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"(?:^ *|\| |\$ )(infra-operator [a-z][^|>\n]*)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^ *|\| |\$ )((?:infra-operator|kubectl kms) [a-z][^|>\n]*)", re.MULTILINE)
 
 
 def commands() -> Iterator[tuple[str, str]]:
@@ -28,14 +28,16 @@ def files_that_documents_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_documents_show_commands() -> None:
-    assert {name for name, _ in commands()} >= {"tutorial.md", "migration.md"}
+    assert {name for name, _ in commands()} >= {"tutorial.md", "migration.md", "kubectl.md"}
 
 
 @pytest.mark.parametrize(("document", "command"), sorted(set(commands())))
 def test_a_command_that_a_document_shows_is_taken(document: str, command: str) -> None:
     assert document
-    name, *arguments = shlex.split(command)[1:]
-    found = cli.main.get_command(click.Context(cli.main), name)
+    is_plugin = command.startswith("kubectl kms ")
+    program = kubectl_kms.main if is_plugin else cli.main
+    name, *arguments = shlex.split(command)[2 if is_plugin else 1 :]
+    found = program.get_command(click.Context(program), name)
     assert found is not None, name
     if arguments != ["--help"]:
         found.make_context(name, arguments, resilient_parsing=not arguments)
