@@ -25,7 +25,7 @@ from controller.flags import (
     DEFAULT_PROVIDER,
     REFUSE_OPEN_POLICIES,
 )
-from controller.tables import table
+from controller.tables import in_colour, table
 from reconcilers.iam import USUAL, Feature, Where, needed, policy
 
 SOURCES = ("ack", "crossplane", "terraform", "go-operator")
@@ -208,5 +208,5 @@ def _end_with(work: Coroutine[Any, Any, _Report], output: str) -> NoReturn:
     except (KubeError, UndecodableError) as error:
         raise click.ClickException(f"the cluster cannot be asked: {error}") from error
     colour = False if os.environ.get("NO_COLOR") else None  # None: click asks the output whether it is a terminal
-    click.echo(report.as_json() if output == "json" else report.as_table(), color=colour)
+    click.echo(report.as_json() if output == "json" else in_colour(report.as_table()), color=colour)
     sys.exit(report.exit_code)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controller.quota_use import QuotaUse, Use
-from controller.tables import in_colour, table
+from controller.tables import table
 from reconcilers.standing import Pace, Standing, groups, stuck
 
 ERROR, SOME, NONE = 1, 2, 0
@@ -85,19 +85,19 @@ def _providers(providers: Sequence[Provider]) -> str:
         (f"{one.standing.told.namespace}/{one.standing.told.name}", one.region, _is_ready(one), one.account_id, one.keys_in_use)
         for one in providers
     ]
-    return table(("provider", "region", "ready", "account", "keys"), rows, in_colour)
+    return table(("provider", "region", "ready", "account", "keys"), rows)
 
 
 def _groups(objects: Iterable[Standing]) -> str:
     rows = [(group.count, group.kind, group.state, _word(group.pace), group.reason) for group in groups(objects)]
-    return table(("count", "kind", "state", "pace", "reason"), rows, in_colour) if rows else "There is no KMSKey."
+    return table(("count", "kind", "state", "pace", "reason"), rows) if rows else "There is no KMSKey."
 
 
 def _stuck(standings: Sequence[Standing], now: datetime) -> str:
     if not standings:
         return "Everything is as declared."
     rows = [(_name(one), _word(one.pace), _age(one.since, now), one.reason, one.message) for one in standings]
-    return table(("object", "pace", "since", "reason", "message"), rows, in_colour)
+    return table(("object", "pace", "since", "reason", "message"), rows)
 
 
 def _quota(quota: QuotaUse | None) -> str:

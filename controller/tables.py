@@ -3,39 +3,36 @@
 Rules:
 1. An absent value is "-", so that each row has as many words as the heading has columns.
 2. A cell is one line. Characters that are not printable become spaces: a name from elsewhere must not steer the reader's terminal.
-3. Colours come last, and from here only: in_colour() marks words that say how things stand. Whoever prints the table takes the marks out
+3. Colours come last: in_colour() marks cells that say how things stand, in the text of any table. Whoever prints it takes the marks out
    again where the output is no terminal.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import click
 
 GAP = "   "
 ABSENT = "-"
 COLOURS = {
-    **dict.fromkeys(("True", "Enabled", "settled"), "green"),
-    **dict.fromkeys(("False", "stalled", "PendingDeletion"), "red"),
-    **dict.fromkeys(("waiting", "unseen", "Disabled"), "yellow"),
-    "working": "cyan",
+    **dict.fromkeys(("True", "Enabled", "settled", "(unchanged)"), "green"),
+    **dict.fromkeys(("False", "stalled", "PendingDeletion", "(refused)"), "red"),
+    **dict.fromkeys(("waiting", "unseen", "Disabled", "(unknown)"), "yellow"),
+    **dict.fromkeys(("working", "(waits)"), "cyan"),
 }
+_WORDS = re.compile(rf"(?:^|(?<={GAP}))(?:{'|'.join(map(re.escape, COLOURS))})(?=$|{GAP})", re.MULTILINE)  # a whole cell
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]], paint: Callable[[str], str] = str) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The lines of the table, without a line break at the end. Each row has as many cells as there are headings; None is absent."""
     lines = [[heading.upper() for heading in headings], *([_cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(_line(line, widths, paint) for line in lines)
+    return "\n".join(GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def in_colour(cell: str) -> str:
-    """A cell of one of the words that have a colour, in it; any other as it is."""
-    colour = COLOURS.get(cell.rstrip())
-    return click.style(cell, fg=colour) if colour else cell
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], paint: Callable[[str], str]) -> str:
-    return GAP.join(paint(cell.ljust(width)) for cell, width in zip(cells, widths, strict=True)).rstrip()
+def in_colour(text: str) -> str:
+    """The text of tables, with each cell that is one of the words in its colour."""
+    return _WORDS.sub(lambda found: click.style(found[0], fg=COLOURS[found[0]]), text)
 
 
 def _cell(value: object) -> str:

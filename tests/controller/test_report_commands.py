@@ -58,6 +58,16 @@ def test_a_plan_is_a_table_and_the_exit_code_tells_the_worst(tmp_path: Path) -> 
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "is_coloured"), [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (False, {}, False)]
+)
+def test_colours_are_for_terminals(is_terminal: bool, environment: dict[str, str], is_coloured: bool, tmp_path: Path) -> None:
+    arguments = ["plan", "-f", written(tmp_path / "key.yaml", KEY)]
+    result = CliRunner().invoke(cli.main, arguments, env=environment, color=is_terminal)
+    assert ("\x1b[31m(refused)\x1b[0m" in result.stdout) is is_coloured
+    assert ("\x1b" in result.stdout) is is_coloured
+
+
 def test_a_held_object_needs_nothing_and_changes_nothing(tmp_path: Path) -> None:
     result = invoke("plan", "-f", written(tmp_path / "key.yaml", {**KEY, "spec": {"suspend": True}}))
     assert result.exit_code == 0

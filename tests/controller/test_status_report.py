@@ -3,7 +3,6 @@ import math
 from datetime import timedelta
 from typing import Any
 
-import click
 import pytest
 
 from controller.quota_use import QuotaUse, Use
@@ -33,7 +32,7 @@ def report(
 
 
 def words(table: str) -> list[list[str]]:
-    return [line.split() for line in click.unstyle(table).splitlines()]
+    return [line.split() for line in table.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -79,12 +78,6 @@ def test_an_empty_cluster_is_told_in_words() -> None:
         "Everything is as declared.",
         f"No call to AWS so far.\n{STANDBY}",
     ]
-
-
-def test_how_things_stand_can_be_seen_by_colour() -> None:
-    table = report(BAD).as_table()
-    assert click.style("waiting", fg="yellow") in table
-    assert click.style("True ", fg="green") in table
 
 
 @pytest.mark.parametrize(("age", "told"), [(59, "59s"), (60, "1m"), (3600 * 47, "1d"), (-5, "0s")])

@@ -37,9 +37,11 @@ def test_a_row_of_another_length_is_a_mistake() -> None:
         table(["name", "state"], [["only one"]])
 
 
-def test_colours_leave_the_columns_where_they_are() -> None:
-    rows = [["a", "True", "x"], ["b", "waiting", "y"], ["c", "other", "True to itself"]]
-    plain, painted = table(["name", "is", "told"], rows), table(["name", "is", "told"], rows, in_colour)
+def test_cells_that_say_how_things_stand_are_in_colour_and_the_columns_stay() -> None:
+    plain = table(["name", "is", "told"], [["a", "True", "x"], ["b", "waiting", "True"], ["c", "other", "True to itself"], ["(waits)", "", ""]])
+    painted = in_colour(plain)
     assert click.unstyle(painted) == plain
-    assert painted.count("\x1b[0m") == 2
+    assert painted.count("\x1b[0m") == 4
     assert click.style("waiting", fg="yellow") in painted
+    assert painted.splitlines()[2].endswith(click.style("True", fg="green"))
+    assert painted.splitlines()[4].startswith(click.style("(waits)", fg="cyan"))
