@@ -10,7 +10,7 @@ Rules:
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
@@ -73,6 +73,7 @@ class ModelTransport:
             expired = failure(410, "Expired", "too old resource version")
             yield json.dumps({"type": "ERROR", "object": json.loads(expired.body)}).encode() + b"\n"
             return
+        bookmark_at = loop.time() + BOOKMARK_SECONDS
         while (left := ends - loop.time()) > 0:
             news = etcd.news  # before looking: what happens from here on wakes us
             coming = next(etcd.since(sent, target.plural, target.namespace), None)
@@ -82,10 +83,11 @@ class ModelTransport:
                 yield coming.line
                 sent = coming.revision
                 continue
-            wait = min(left, BOOKMARK_SECONDS, self._due(coming) if coming else left)
-            if not await _is_set(news, wait) and wait == BOOKMARK_SECONDS:
-                sent = sent if coming else etcd.revision
+            if loop.time() >= bookmark_at:
+                sent, bookmark_at = sent if coming else etcd.revision, bookmark_at + BOOKMARK_SECONDS
                 yield _bookmark(sent)
+                continue
+            await _wait(news, min(left, bookmark_at - loop.time(), self._due(coming) if coming else left))
 
     def _due(self, entry: Entry) -> float:
         return entry.at + self.delay - asyncio.get_running_loop().time()
@@ -109,10 +111,8 @@ def _bookmark(revision: int) -> bytes:
     return json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(revision)}}}).encode() + b"\n"
 
 
-async def _is_set(news: asyncio.Event, seconds: float) -> bool:
-    try:
+async def _wait(news: asyncio.Event, seconds: float) -> None:
+    """Until there is news, or so long."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await news.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -43,7 +44,7 @@ ELSEWHERE = ("LIST", "WATCH", "leases", "events", "secrets", "namespaces", "awsp
 REST_SECONDS = (
     900.0  # a lost creation's grace, the queue's longest backoff, a permission that was missing: each at most 5 minutes
 )
-QUIET_SECONDS = 130.0  # two resyncs
+RESYNC_SECONDS = 67.0
 
 # How often what was done: "rule crash", "fault lost answer", "end ready".
 COVERED: Counter[str] = Counter()
@@ -114,7 +115,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(pair=st.booleans(), index_lag=st.sampled_from([0, 600]), first=_specs, settled=st.booleans())
     def begin(self, pair: bool, index_lag: int, first: Json, settled: bool) -> None:
-        self.settings = {"leader_elect": pair}
+        self.settings = {"leader_elect": pair, "retry_period": timedelta(seconds=4)}  # half as much traffic of the lease as shipped
         self.world = self.run(_made())
         self.world.kms.lags["GetResources"] = late(index_lag)
         self.promises = Invariants(self.world)
@@ -345,14 +346,14 @@ class Machine(RuleBasedStateMachine):
             self._in_loop(replica.transport.cut_streams)
         if not self._alive():
             self.start()
-        self.run(world.advance(QUIET_SECONDS))  # what was done outside is seen at the next resync
+        self.run(world.advance(RESYNC_SECONDS))  # what was done outside is seen at the next resync
         self.run(world.until(self._is_at_rest, within=REST_SECONDS, step=5.0))
         self.promises.check()
         assert list(wrong_at_rest(world, list(self.promises.specs))) == [], world.told()
         assert leaked(world) == [], world.told()
-        self.run(world.advance(QUIET_SECONDS))  # what no answer to a write tells is learned at the next resync
+        self.run(world.advance(RESYNC_SECONDS))  # what no answer to a write tells is learned at the next resync
         quiet_since = world.time
-        self.run(world.advance(QUIET_SECONDS))
+        self.run(world.advance(RESYNC_SECONDS))
         CHECKED["I17"] += 1
         assert world.traffic.names("aws", quiet_since) == Counter(), world.told()
         assert set(world.traffic.names("kube", quiet_since)) <= {"PUT leases"}, world.told()

@@ -6,9 +6,11 @@ from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
 from tests.simulation.api_transport import refused
-from tests.simulation.faults import slow
+from tests.simulation.calls import Call
+from tests.simulation.faults import Fault, silence, slow
 from tests.simulation.invariants import Invariants
 from tests.simulation.kms_quotas import PER_SECOND, RequestQuotas
+from tests.simulation.lines import Point
 from tests.simulation.scenarios import FULL
 from tests.simulation.world import World
 
@@ -183,3 +185,34 @@ async def test_a_key_of_another_cluster_s_object_of_the_same_name_is_not_touched
         await world.gone("orders")
         await world.advance(300)
         assert next(key for key in world.kms.keys if key.key_id == foreign["KeyId"]) == before
+
+
+POINTS = [(name, point) for name in ("PATCH kmskeys", "PATCH kmskeys/status", "CreateKey") for point in ("before", "after")]
+
+
+@pytest.mark.holds("F41", "I1", "I7")
+@pytest.mark.parametrize("seconds", [2.0, 12.0, 20.0, 60.0])
+@pytest.mark.parametrize(("name", "where"), POINTS)
+async def test_two_that_may_both_think_that_they_lead_make_one_key(name: str, where: str, seconds: float) -> None:
+    """The leader is cut off from the API server, and not from AWS, at each point of a creation."""
+    async with World() as world:
+        world.start("a", leader_elect=True)
+        await world.advance(1)
+        world.start("b", leader_elect=True)
+        await world.advance(5)
+        promises, cuts = Invariants(world), list[Fault]()
+
+        def cut_off(call: Call, point: Point) -> float:
+            if (call.name, point, call.replica) == (name, where, "a") and not cuts:
+                cuts.append(world.traffic.faults.on(silence("*", target="kube", replica="a")))
+            return 0.0
+
+        world.traffic.watcher = cut_off
+        for number in range(3):
+            world.apply(f"key-{number}", **FULL)
+        await world.advance(seconds)
+        world.traffic.faults.off(cuts[0])
+        await world.ready(*(f"key-{number}" for number in range(3)))
+        await world.advance(60)
+        promises.check()
+        assert len(world.kms.made) == 3
