@@ -1,4 +1,7 @@
-"""What a real API server lets through, what it refuses, and with which words: the specs of users, before the operator sees them."""
+"""What a real API server lets through, what it refuses, and with which words: the specs of users, before the operator sees them.
+
+The bad inputs that have a number stand in test_bad_inputs.py.
+"""
 
 import json
 from collections.abc import Iterable
@@ -9,8 +12,7 @@ import pytest
 import yaml
 
 from reconcilers.fields import DeletionPolicy
-from reconcilers.names import TAG_PREFIX
-from tests.cluster.admission import ABSENT, stored
+from tests.cluster.admission import stored
 from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
 
@@ -22,7 +24,6 @@ KEY_REF = {"name": "aws", "key": "id"}
 SECRET_REFS = {"accessKeyIDRef": KEY_REF, "secretAccessKeyRef": KEY_REF}
 ROLE = "arn:aws:iam::123456789012:role/operator"
 POLICY = '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}'
-SIGNERS = "RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, ML_DSA_*"
 
 
 ADOPTED = {"keyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "arn": "arn:aws:kms:us-east-1:123456789012:key/k", "alias": "alias/orders"}
@@ -43,9 +44,7 @@ def rows(table: Iterable[tuple[str, Spec, str]]) -> list[object]:
 GOOD_KEYS: list[tuple[str, Spec]] = [
     ("nothing", {}),
     ("everything off", {"enabled": False, "enableKeyRotation": False, "multiRegion": False, "bypassPolicyLockoutSafetyCheck": False}),
-    ("B4: a spec of tomorrow", {"keySpec": "AES_999"}),
     ("a usage of tomorrow with its spec", pair("ML_KEM_768", "ENCAPSULATE_DECAPSULATE")),
-    ("B10: RSA without a usage", {"keySpec": "RSA_2048"}),
     ("RSA that signs", pair("RSA_4096", "SIGN_VERIFY")),
     ("the older name", {"customerMasterKeySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}),
     ("both names, alike", {"keySpec": "RSA_2048", "customerMasterKeySpec": "RSA_2048"}),
@@ -55,11 +54,9 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
     ("secp256k1", pair("ECC_SECG_P256K1", "SIGN_VERIFY")),
     ("Ed25519", pair("ECC_NIST_EDWARDS25519", "SIGN_VERIFY")),
     ("ML-DSA", pair("ML_DSA_65", "SIGN_VERIFY")),
-    ("B15: SM2", pair("SM2", "SIGN_VERIFY")),
     ("rotation", {"enableKeyRotation": True}),
     ("all drift told but some", {"driftPolicy": "Report", "ignoreDrift": ["description", "enabled", "policy", "rotation", "tags"]}),
     ("some drift ignored", {"driftPolicy": "Correct", "ignoreDrift": ["tags.cost:center", "aliases", "grants", "deletionState"]}),
-    ("B23: rotation of a disabled key", {"enableKeyRotation": True, "enabled": False}),
     ("the shortest period", {"enableKeyRotation": True, "rotationPeriodInDays": 90}),
     ("the longest period", {"enableKeyRotation": True, "rotationPeriodInDays": 2560}),
     ("rotation on demand", {"rotateOnDemand": "2026-03 \u00e9"}),
@@ -72,23 +69,16 @@ GOOD_KEYS: list[tuple[str, Spec]] = [
     ("rotation off, for RSA", {"keySpec": "RSA_2048", "enableKeyRotation": False}),
     *((f"window {days}", {"pendingWindowInDays": days}) for days in (7, 30)),
     *((f"deletionPolicy {policy}", {"deletionPolicy": policy.value}) for policy in DeletionPolicy),
-    ("B38: a description of 8192 emoji", {"description": "\U0001f511" * 8192}),
-    ("B40: a description of spaces", {"description": "   "}),
-    ("B41: an empty description", {"description": ""}),
     ("a description of two lines", {"description": "one\n\ttwo"}),
-    ("B44: a policy that is no JSON", {"keyPolicy": "not json"}),
-    ("B46: a policy that is null in JSON", {"keyPolicy": "null"}),
     ("a policy with Latin-1 text", {"keyPolicy": POLICY.replace("Allow", "All\u00f6w")}),
     ("a policy on lines of its own", {"keyPolicy": f"\n\t{POLICY}\r\n"}),
     ("the longest policy", {"keyPolicy": "x" * 131_072}),
-    ("B85: tag keys that differ in case", {"tags": {"team": "a", "Team": "b"}}),
     ("empty tag value", {"tags": {"team": ""}}),
     ("the longest tag", {"tags": {"k" * 128: "v" * 256}}),
     ("tags of all characters", {"tags": {"a_.:/=+-@ \u00e9\u4e2d9": "a_.:/=+-@ \u00e9\u4e2d9"}}),
     ("tags that mention aws later on", {"tags": {"my-aws:x": "aws:y"}}),
     ("47 tags", {"tags": tags(47)}),
     ("no tags", {"tags": {}}),
-    ("B103: an unknown provider", {"providerRef": {"name": "nobody.knows-it"}}),
     *((f"adoption by {name}", {"adopt": {name: value}}) for name, value in ADOPTED.items()),
     ("adoption of an alias of AWS's, which the operator refuses", {"adopt": {"alias": "alias/aws/ebs"}}),
     ("adoption or creation", {"adopt": {"alias": "orders", "policy": "AdoptOrCreate"}, "managementPolicy": "Full"}),
@@ -105,33 +95,17 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("adoption by a wildcard", {"adopt": {"alias": "a*"}}, "an alias takes letters, digits"),
     ("another policy of adoption", {"adopt": {"keyId": "k", "policy": "Steal"}}, "supported values"),
     ("another management", {"adopt": {"keyId": "k"}, "managementPolicy": "None"}, "supported values"),
-    ("B1: no spec", ABSENT, "spec: Required value"),
-    ("B1: spec is null", None, "spec: Required value"),
-    ("B2: an unknown field", {"keyUse": "ENCRYPT_DECRYPT"}, 'unknown field "spec.keyUse"'),
-    ("B3: spec is a list", [], "spec in body must be of type object"),
-    ("B5: empty keySpec", {"keySpec": ""}, "write one of KMS's words, in capitals"),
-    ("B6: keySpec in lower case", {"keySpec": "rsa_2048"}, "write one of KMS's words, in capitals"),
-    ("B7: unknown usage of a symmetric key", {"keyUsage": "SIGN"}, "SYMMETRIC_DEFAULT takes keyUsage ENCRYPT_DECRYPT only"),
-    ("B9: keyUsage is a number", {"keyUsage": 7}, "spec.keyUsage in body must be of type string"),
     ("two names, two specs", {"keySpec": "RSA_2048", "customerMasterKeySpec": "RSA_3072"}, "two names of one field: write keySpec only"),
-    ("B11: a symmetric key cannot sign", pair("SYMMETRIC_DEFAULT", "SIGN_VERIFY"), f"needs a keySpec that can sign: {SIGNERS}"),
-    ("the same, unsaid", {"keyUsage": "SIGN_VERIFY"}, f"needs a keySpec that can sign: {SIGNERS}"),
-    ("nor make MACs", {"keyUsage": "GENERATE_VERIFY_MAC"}, "needs a keySpec for MACs: HMAC_224, HMAC_256, HMAC_384 or HMAC_512"),
+    ("no MACs of a symmetric key", {"keyUsage": "GENERATE_VERIFY_MAC"}, "needs a keySpec for MACs: HMAC_224, HMAC_256, HMAC_384 or"),
     ("nor agree", {"keyUsage": "KEY_AGREEMENT"}, "agree on keys: ECC_NIST_P256, ECC_NIST_P384 or ECC_NIST_P521"),
     ("nor encapsulate", {"keyUsage": "ENCAPSULATE_DECAPSULATE"}, "SYMMETRIC_DEFAULT takes keyUsage ENCRYPT_DECRYPT only"),
-    ("B12: HMAC cannot encrypt", pair("HMAC_256", "ENCRYPT_DECRYPT"), "write keyUsage: GENERATE_VERIFY_MAC"),
-    ("B12: the same, unsaid", pair("HMAC_256", None), "write keyUsage: GENERATE_VERIFY_MAC"),
-    ("B13: secp256k1 cannot agree", pair("ECC_SECG_P256K1", "KEY_AGREEMENT"), "this keySpec can only sign: write keyUsage: SIGN_VERIFY"),
-    ("Ed25519 cannot either", pair("ECC_NIST_EDWARDS25519", None), "this keySpec can only sign: write keyUsage: SIGN_VERIFY"),
+    ("Ed25519 does not encrypt", pair("ECC_NIST_EDWARDS25519", None), "this keySpec can only sign: write keyUsage: SIGN_VERIFY"),
     ("nor ML-DSA", pair("ML_DSA_44", "ENCRYPT_DECRYPT"), "this keySpec can only sign: write keyUsage: SIGN_VERIFY"),
-    ("B14: ECC cannot encrypt", pair("ECC_NIST_P256", "ENCRYPT_DECRYPT"), "takes keyUsage SIGN_VERIFY or KEY_AGREEMENT: write one"),
     ("RSA makes no MACs", pair("RSA_2048", "GENERATE_VERIFY_MAC"), "takes keyUsage ENCRYPT_DECRYPT or SIGN_VERIFY: write one of them"),
     ("the pair under its older name", {"customerMasterKeySpec": "HMAC_256"}, "write keyUsage: GENERATE_VERIFY_MAC"),
-    ("B21: RSA does not rotate", {"keySpec": "RSA_2048", "enableKeyRotation": True}, "remove enableKeyRotation, or use keySpec: SYMM"),
-    ("nor on demand", pair("RSA_2048", None) | {"rotateOnDemand": "1"}, "remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT"),
-    ("B22: imported material does not rotate", {"origin": "EXTERNAL", "enableKeyRotation": True}, "rotates material of its own only"),
-    ("nor does a store's", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "enableKeyRotation": True}, "rotates material of its own only"),
-    ("nor on demand, imported", {"origin": "EXTERNAL", "rotateOnDemand": "1"}, "remove rotateOnDemand, or use origin: AWS_KMS"),
+    ("RSA on demand", pair("RSA_2048", None) | {"rotateOnDemand": "1"}, "remove rotateOnDemand, or use keySpec: SYMMETRIC_DEFAULT"),
+    ("a rotating store", {"origin": "AWS_CLOUDHSM", "customKeyStoreId": "a", "enableKeyRotation": True}, "rotates material of its own only"),
+    ("nor does imported material, on demand", {"origin": "EXTERNAL", "rotateOnDemand": "1"}, "remove rotateOnDemand, or use origin: AWS_KMS"),
     ("an origin of tomorrow", {"origin": "MOON"}, 'supported values: "AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"'),
     *(
         (f"{origin} without a store", {"origin": origin} | ({"xksKeyId": "x"} if "STORE" in origin else {}), "need a customKeyStoreId")
@@ -149,49 +123,7 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("no token", {"rotateOnDemand": ""}, "spec.rotateOnDemand in body should be at least 1 chars long"),
     ("a token of 65", {"rotateOnDemand": "x" * 65}, "spec.rotateOnDemand: Too long: may not be more than 64"),
     ("a token with a line break", {"rotateOnDemand": "a\x00"}, "write a token without control characters"),
-    *(
-        (f"B24: period {days}", {"enableKeyRotation": True, "rotationPeriodInDays": days}, "spec.rotationPeriodInDays in body should be")
-        for days in (89, 2561)
-    ),
-    ("B26: a period without rotation", {"rotationPeriodInDays": 90}, "rotationPeriodInDays needs enableKeyRotation: true"),
-    (
-        "B26: a period with rotation off",
-        {"rotationPeriodInDays": 90, "enableKeyRotation": False},
-        "rotationPeriodInDays needs enableKeyRotation: true",
-    ),
-    *((f"B27: window {days}", {"pendingWindowInDays": days}, "spec.pendingWindowInDays in body should be") for days in (6, 31, 0, 10**9)),
-    ("B30: a window in quotes", {"pendingWindowInDays": "30"}, "spec.pendingWindowInDays in body must be of type integer"),
-    ("B31: half a day", {"pendingWindowInDays": 7.5}, "spec.pendingWindowInDays in body must be of type integer"),
-    *((f"B33: deletionPolicy {name}", {"deletionPolicy": name}, 'supported values: "ScheduleKeyDeletion"') for name in ("delete", "Orphan")),
-    ("B35: enabled in words", {"enabled": "no"}, "spec.enabled in body must be of type boolean"),
-    ("B36: enabled in numbers", {"enabled": 0}, "spec.enabled in body must be of type boolean"),
-    ("B37: a description of 8193", {"description": "x" * 8193}, "spec.description: Too long: may not be more than 8192"),
-    *((f"B39: {char!r} in a description", {"description": f"a{char}"}, "a description takes no control characters") for char in "\x00\x07\x7f"),
-    ("B42: an empty policy", {"keyPolicy": ""}, "spec.keyPolicy in body should be at least 2 chars long"),
-    ("B43: a policy of spaces", {"keyPolicy": "   "}, "write a key policy, a JSON object"),
-    *(
-        (f"B58: {char!r} in a policy", {"keyPolicy": f"{{{char}}}"}, "write a key policy, a JSON object")
-        for char in "\U0001f511\u20ac\x00\x1f"
-    ),
-    ("B56: a policy that begins with a byte order mark", {"keyPolicy": "\ufeff{}"}, "write a key policy, a JSON object"),
-    ("B61: a policy of 131073", {"keyPolicy": "x" * 131_073}, "spec.keyPolicy: Too long: may not be more than 131072"),
-    ("B62: a policy of 2 MiB", {"keyPolicy": "x" * 2**21}, "spec.keyPolicy: Too long: may not be more than 131072"),
-    *((f"B76: tag {key}", {"tags": {key: "x"}}, "belong to AWS: choose another prefix") for key in ("aws:x", "AWS:x", "Aws:")),
-    ("B78: an empty tag key", {"tags": {"": "x"}}, "a tag key has 1 to 128 characters"),
-    ("B79: a tag key of 129", {"tags": {"k" * 129: "x"}}, "a tag key has 1 to 128 characters"),
-    ("B80: a tag value of 257", {"tags": {"k": "x" * 257}}, "spec.tags.k: Too long: may not be more than 256"),
-    ("B81: a tag key of emoji", {"tags": {"\U0001f511": "x"}}, "a tag key takes letters, digits"),
     ("a tag value of emoji", {"tags": {"k": "\U0001f511"}}, "a tag value takes letters, digits, spaces inside"),
-    ("B82: 51 tags", {"tags": tags(51)}, "spec.tags: Too many: 51: must have at most 47 items"),
-    ("B83: 48 tags, and three of ours", {"tags": tags(48)}, "spec.tags: Too many: 48: must have at most 47 items"),
-    ("B84: a tag of ours", {"tags": {f"{TAG_PREFIX}uid": "x"}}, "are the operator's owner tags: choose another prefix"),
-    *(
-        (f"B87: tag value {text!r}", {"tags": {"k": text}}, "a tag value takes letters, digits, spaces inside")
-        for text in (" x", "x ", " ", "a\nb")
-    ),
-    *((f"B87: tag key {text!r}", {"tags": {text: "x"}}, "a tag key takes letters, digits, spaces inside") for text in (" x", "x ", "a\nb")),
-    ("B88: a tag value that is a number", {"tags": {"k": 7}}, "spec.tags.k in body must be of type string"),
-    ("B101: a provider without a name", {"providerRef": {}}, "spec.providerRef.name: Required value"),
     ("drift that is obeyed", {"driftPolicy": "Obey"}, 'Unsupported value: "Obey": supported values: "Correct", "Report"'),
     ("drift of a field that cannot drift", {"ignoreDrift": ["keySpec"]}, "write description, enabled, policy, rotation, tags, tags.KEY"),
     ("drift of a tag without a name", {"ignoreDrift": ["tags."]}, "tags.KEY, aliases, grants or deletionState"),
@@ -199,13 +131,11 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("a resync of a second", {"resyncInterval": "1s"}, "write a duration of at least 30s, such as 5m or 1h30m"),
     ("a resync in words", {"resyncInterval": "5 minutes"}, "write a duration of at least 30s, such as 5m or 1h30m"),
     ("suspend in words", {"suspend": "yes"}, "spec.suspend in body must be of type boolean"),
-    ("B102: an empty provider", {"providerRef": {"name": ""}}, "spec.providerRef.name in body should be at least 1 chars long"),
     ("an empty namespace", {"providerRef": {"name": "a", "namespace": ""}}, "spec.providerRef.namespace in body should be at least"),
 ]
 
 GOOD_PROVIDERS: list[tuple[str, Spec]] = [
     ("a region", REGION),
-    ("B107: a region that there is not", {"region": "us-east-99"}),
     *((f"region {name}", {"region": name}) for name in ("us-gov-west-1", "cn-north-1", "ap-southeast-5", "us-iso-east-1")),
     *(
         (f"endpoint {url}", REGION | {"endpoint": url})
@@ -225,30 +155,13 @@ GOOD_PROVIDERS: list[tuple[str, Spec]] = [
 
 BAD_PROVIDERS: list[tuple[str, Spec, str]] = [
     ("no region", {}, "spec.region: Required value"),
-    *(
-        (f"B106: region {name!r}", {"region": name}, "write a region, such as us-east-1")
-        for name in ("", "US-EAST-1", "us-east-1 ", "us-east", "a.b")
-    ),
-    *(
-        (f"B110: endpoint {url}", REGION | {"endpoint": url}, "write an http or https URL without user, password and query")
-        for url in ("http://user:secret@host", "file:///etc/passwd", "localhost:4566", "https://", "http://host?x", "http://a b")
-    ),
-    *(
-        (f"B114: role {arn}", REGION | {"roleARN": arn}, "write the ARN of a role, such as")
-        for arn in ("operator", "arn:aws:iam::1234:role/a", "arn:aws:iam::123456789012:user/a", f"{ROLE} ", "")
-    ),
-    ("B116: a role and a Secret", REGION | {"roleARN": ROLE, "credentialsSecret": {"name": "a"}}, "write it as assumeRoleARN"),
-    ("B116: a role and keys of a Secret", REGION | {"roleARN": ROLE} | SECRET_REFS, "write it as assumeRoleARN"),
     ("two ways to name a Secret", REGION | {"credentialsSecret": {"name": "a"}} | SECRET_REFS, "two ways to say the same: write one"),
     ("half of the keys", REGION | {"accessKeyIDRef": KEY_REF}, "accessKeyIDRef and secretAccessKeyRef go together: write both or neither"),
     ("the other half", REGION | {"secretAccessKeyRef": KEY_REF}, "go together: write both or neither"),
     ("a token alone", REGION | {"sessionTokenRef": KEY_REF}, "sessionTokenRef needs accessKeyIDRef and secretAccessKeyRef"),
     ("a Secret without a name", REGION | {"credentialsSecret": {}}, "spec.credentialsSecret.name: Required value"),
-    ("B122: an externalID of 1225", REGION | {"assumeRoleARN": ROLE, "externalID": "x" * 1225}, "spec.externalID: Too long"),
-    ("B122: an externalID with a space", REGION | {"assumeRoleARN": ROLE, "externalID": "a b"}, "an external id takes letters, digits and"),
     ("an externalID for nothing", REGION | {"externalID": "abc"}, "externalID needs assumeRoleARN"),
     ("session tags for nothing", REGION | {"sessionTags": {"a": "b"}}, "sessionTags need assumeRoleARN"),
-    ("B122: a short sessionName", REGION | {"sessionName": "x"}, "spec.sessionName in body should be at least 2 chars long"),
     ("a sessionName with a space", REGION | {"sessionName": "a b"}, "a session name takes letters, digits and"),
     ("an account of 11 digits", REGION | {"accountID": "12345678901"}, "write the account's 12 digits, in quotes"),
     ("an account without quotes", REGION | {"accountID": 123456789012}, "spec.accountID in body must be of type string"),

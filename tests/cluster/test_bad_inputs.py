@@ -18,6 +18,8 @@ from tests.cluster.cluster import Cluster
 Spec = Any  # as a user may write it: of any type
 
 REGION = {"region": "us-east-1"}
+KEY_REF = {"name": "aws", "key": "id"}
+SECRET_REFS = {"accessKeyIDRef": KEY_REF, "secretAccessKeyRef": KEY_REF}
 ROLE = "arn:aws:iam::123456789012:role/operator"
 GRANT = {"name": "app", "granteeRoleArn": ROLE, "operations": ["Decrypt"]}
 USER = {"name": "user", "granteePrincipal": "arn:aws:iam::123456789012:user/app", "operations": ["Encrypt"]}
@@ -153,9 +155,16 @@ BAD_KEYS: list[tuple[str, Spec, str]] = [
     ("B102: an empty provider", {"providerRef": {"name": ""}}, "spec.providerRef.name in body should be at least 1 chars long"),
 ]
 BAD_PROVIDERS: list[tuple[str, Spec, str]] = [
-    ("B106: no region", REGION | {"region": ""}, "write a region, such as us-east-1"),
+    *(
+        (f"B106: region {name!r}", REGION | {"region": name}, "write a region, such as us-east-1")
+        for name in ("", "us-east", "a.b")
+    ),
     ("B108: a region in capitals", REGION | {"region": "US-EAST-1"}, "write a region, such as us-east-1"),
     ("B109: a region and a space", REGION | {"region": "us-east-1 "}, "write a region, such as us-east-1"),
+    *(
+        (f"B110: endpoint {url}", REGION | {"endpoint": url}, URL)
+        for url in ("localhost:4566", "https://", "http://host?x", "http://a b")
+    ),
     ("B112: an endpoint with a password", REGION | {"endpoint": "https://user:secret@host"}, URL),
     ("B113: an endpoint that is a file", REGION | {"endpoint": "file:///etc/passwd"}, URL),
     *(
@@ -163,6 +172,7 @@ BAD_PROVIDERS: list[tuple[str, Spec, str]] = [
         for arn in ("operator", "arn:aws:iam::1234:role/a", "arn:aws:iam::123456789012:user/a", f"{ROLE} ", "")
     ),
     ("B116: a role and a Secret", REGION | {"roleARN": ROLE, "credentialsSecret": {"name": "a"}}, "write it as assumeRoleARN"),
+    ("B116: a role and keys of a Secret", REGION | {"roleARN": ROLE} | SECRET_REFS, "write it as assumeRoleARN"),
     ("B121: another namespace's Secret", REGION | {"credentialsSecret": {"name": "a", "namespace": "b"}}, "unknown field"),
     ("B122: an externalID of 1225", REGION | {"assumeRoleARN": ROLE, "externalID": "x" * 1225}, "spec.externalID: Too long"),
     (
@@ -190,6 +200,7 @@ ADMITTED: list[tuple[str, str, Spec]] = [
     ("KMSKey", "B85: tag keys that differ in case", {"tags": {"team": "a", "Team": "b"}}),
     ("KMSKey", "B86: a letter with its accent in one", {"tags": {"\u00e9": "a"}}),
     ("KMSKey", "B89: an alias without alias/", {"aliases": ["orders"]}),
+    ("KMSKey", "B97: two grants", {"grants": [GRANT, USER]}),
     ("KMSKey", "B103: an unknown provider", {"providerRef": {"name": "nobody.knows-it"}}),
     ("KMSKey", "B104: another namespace's provider", {"providerRef": {"name": "a", "namespace": "b"}}),
     ("AWSProvider", "B107: a region that there is not", {"region": "us-east-99"}),
