@@ -4,8 +4,8 @@ A page is Markdown. A ```yaml block whose first line is `# name.yaml` is a file 
 begins with `$ ` is a command, and the lines below it are what it prints.
 
 Rules:
-1. kubectl and infra-operator are the real ones. `aws kms` is carried out by boto3, since the AWS CLI may not be installed here: operation,
-   parameters, --query and the printed JSON are the CLI's.
+1. kubectl, its plugin and infra-operator are the real ones. `aws kms` is carried out by boto3, since the AWS CLI may not be installed here:
+   operation, parameters, --query and the printed JSON are the CLI's.
 2. What differs from run to run is compared by its kind: ages and times. An id stands for the same id on the whole page, whatever it is today.
 3. White space is compared by where there is some: the width of a column depends on ages and names.
 """
@@ -94,6 +94,8 @@ class Reader:
         """What a command prints today."""
         words = [self._today(word) for word in shlex.split(command)]
         match words:
+            case ["kubectl", "kms", *arguments]:
+                return self._operator(arguments, "controller.kubectl_kms")
             case ["kubectl", *arguments]:
                 return self._cluster.kubectl(*(self._path(word) for word in arguments))
             case ["infra-operator", *arguments]:
@@ -110,14 +112,14 @@ class Reader:
     def _path(self, word: str) -> str:
         return str(self._folder / word) if (self._folder / word).is_file() else word
 
-    def _operator(self, arguments: list[str]) -> str:
+    def _operator(self, arguments: list[str], module: str = "controller") -> str:
         around = {
             "KUBECONFIG": str(self._cluster.kubeconfig),
             "AWS_ENDPOINT_URL": self._cluster.aws_endpoint,
             "AWS_REGION": "us-east-1",
         }
         done = subprocess.run(
-            [sys.executable, "-m", "controller", *arguments],
+            [sys.executable, "-m", module, *arguments],
             check=False,
             cwd=self._folder,
             env={**os.environ, **CREDENTIALS, **around, "PYTHONPATH": str(REPOSITORY)},
