@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from aws import kms
 from aws.aliases import read_aliases
 from aws.cluster_keys import cluster_keys
+from aws.replicas import with_replicas
 from aws.wires import AwsWires
 from controller.access import find_access
 from controller.awsproviders import AWSPROVIDERS, Reached
@@ -69,10 +70,12 @@ async def _reached(clouds: Clouds, namespace: str, named: ProviderRef | None, ru
 
 async def _observed(reached: Reached, found: ObservedKey) -> ObservedKey:
     """The key with all that its object can say of it."""
-    seen = await kms.observe_key(reached.connection, found.arn, Asked(policy=True, grants=True))
+    asked = Asked(policy=True, grants=True)
+    seen = await kms.observe_key(reached.connection, found.arn, asked)
     if isinstance(seen, Missing):
         raise NotRestorableError(f"the key {found.key_id} is gone")
-    return replace(seen, aliases=await read_aliases(reached.connection, seen.arn, frozenset()))
+    whole = replace(seen, aliases=await read_aliases(reached.connection, seen.arn, frozenset()))
+    return await with_replicas(reached.connection, whole, asked)
 
 
 def _reference(named: ProviderRef, namespace: str) -> Json:

@@ -8,6 +8,7 @@ Rules:
 5. A key that is pending deletion was disabled by that alone, so nothing is said of `enabled`; a key that is disabled stays so.
 6. Default tags of the provider come from the provider again. A grant without a name was not made by a KMSKey, and one for an AWS service
    was made by that service.
+7. A replica is named with what differs there from the key, so that nothing is changed on it. One that cannot be read is left out, and told.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from reconcilers.aliases import on_key
 from reconcilers.names import API_VERSION, OWNER_TAG, OWNER_TAGS, UID_TAG
 from reconcilers.ownership import owner
+from reconcilers.repairs import PENDING_DELETION
 from reconcilers.states import Grant, ObservedKey, Rotation, Unobservable
 
 Json = dict[str, Any]
@@ -30,7 +32,7 @@ class NotRestorableError(ValueError):
 def the_lost_key(keys: Iterable[ObservedKey], namespace: str, name: str, uids: Collection[str], key_ids: Collection[str]) -> ObservedKey:
     """The one key of this cluster's that was this object's. uids and key_ids: of all living KMSKeys. Raises NotRestorableError."""
     wanted = owner(namespace, name)
-    theirs = [key for key in keys if _tag(key, OWNER_TAG) == wanted]
+    theirs = [key for key in keys if _tag(key, OWNER_TAG) == wanted and key.multi_region_key_type != "REPLICA"]
     free = [key for key in theirs if _tag(key, UID_TAG) not in uids and key.key_id not in key_ids]
     if len(free) == 1:
         return free[0]
@@ -52,7 +54,8 @@ def gaps(key: ObservedKey) -> tuple[str, ...]:
     """What may be missing from the object, and what has to be thought of."""
     parts = {"tags": key.tags, "keyPolicy": key.policy, "rotation": key.rotation, "aliases": key.aliases, "grants": key.grants}
     told = [f"{name} cannot be read: {part.message}" for name, part in parts.items() if isinstance(part, Unobservable)]
-    if key.state == "PendingDeletion":
+    told += [f"the replica in {region} cannot be read, and is not in spec.replicas" for region in key.replicas if region not in _readable(key)]
+    if key.state in PENDING_DELETION:
         told.append("its aliases, if it had any, were freed when its deletion was scheduled: add them to spec.aliases")
     if key.state == "Disabled":
         told.append("the key is disabled: remove enabled: false if it shall be used")
@@ -75,7 +78,7 @@ def _spec(key: ObservedKey, default_tags: Mapping[str, str]) -> Json:
         spec["enabled"] = False
     if isinstance(key.policy, str):
         spec["keyPolicy"] = key.policy
-    return {**spec, **_rotation(key), **_tags(key, default_tags), **_aliases(key), **_grants(key)}
+    return {**spec, **_rotation(key), **_tags(key, default_tags), **_aliases(key), **_grants(key), **_replicas(key, default_tags)}
 
 
 def _rotation(key: ObservedKey) -> Json:
@@ -99,6 +102,31 @@ def _tags(key: ObservedKey, default_tags: Mapping[str, str]) -> Json:
 def _aliases(key: ObservedKey) -> Json:
     found = sorted(on_key(key))
     return {"aliases": found} if found else {}
+
+
+def _replicas(key: ObservedKey, default_tags: Mapping[str, str]) -> Json:
+    found = [_replica(key, region, replica, default_tags) for region, replica in sorted(_readable(key).items())]
+    return {"replicas": found} if found else {}
+
+
+def _replica(key: ObservedKey, region: str, replica: ObservedKey, default_tags: Mapping[str, str]) -> Json:
+    """What is unset of a replica is as it is for the key."""
+    told: Json = {"region": region}
+    if replica.description != key.description:
+        told["description"] = replica.description
+    if isinstance(replica.policy, str) and replica.policy != key.policy:
+        told["keyPolicy"] = replica.policy
+    if (tags := _tags(replica, default_tags)) != _tags(key, default_tags):
+        told["tags"] = tags.get("tags", {})
+    if (replica.state == "Disabled") != (key.state == "Disabled"):
+        told["enabled"] = replica.state != "Disabled"
+    return told
+
+
+def _readable(key: ObservedKey) -> dict[str, ObservedKey]:
+    """The replicas of which all is known that is to be said."""
+    replicas = {region: seen for region, seen in key.replicas.items() if isinstance(seen, ObservedKey)}
+    return {region: seen for region, seen in replicas.items() if isinstance(seen.policy, str) and not isinstance(seen.tags, Unobservable)}
 
 
 def _grants(key: ObservedKey) -> Json:

@@ -13,6 +13,10 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.emulator import CREDENTIALS, REPOSITORY
 from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT, Operator
 from tests.cluster.tenant import OWNER_TAGS, Object, Tenant, key, provider, secret
+from tests.reconcilers.test_migration_ack import KEY as ACK
+from tests.reconcilers.test_migration_crossplane import COMMUNITY, UPBOUND
+from tests.reconcilers.test_migration_terraform import KEY as TERRAFORM
+from tests.reconcilers.test_migration_terraform import state
 
 SECONDS = 60  # two imports of the clients on a busy machine, and a few calls
 
@@ -294,3 +298,14 @@ def test_the_plugin_does_for_a_user_what_it_says(shell: Shell, tenant: Tenant) -
     code, told = shell.plugin("adopt", "foreign", *where, "--key-id", foreign, "--apply")
     assert code == 1
     assert "already exists" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "document"),
+    [("ack", ACK), ("crossplane", UPBOUND), ("crossplane", COMMUNITY), ("terraform", state("aws_kms_key", TERRAFORM))],
+)
+def test_what_migrate_prints_is_admitted(shell: Shell, cluster: Cluster, tenant: Tenant, source: str, document: Object) -> None:
+    arguments = ("migrate", "--from", source, "-n", tenant.namespace, "-o", "json")
+    code, printed = shell.run(*arguments, stdin=json.dumps(document).replace('"shop"', f'"{tenant.namespace}"'), is_talkative=True)
+    assert code == 0
+    assert cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=printed).endswith("created (server dry run)\n")

@@ -6,7 +6,7 @@ import pytest
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.names import API_VERSION, OWNER_TAG, UID_TAG
 from reconcilers.restoration import NotRestorableError, gaps, restored, the_lost_key
-from reconcilers.states import Grant, ObservedKey, Rotation
+from reconcilers.states import Grant, Missing, ObservedKey, Rotation
 from tests.reconcilers.builders import DENIED, KEY_ID, OTHER_KEY_ID, OWNER_TAGS, UID, observed
 
 
@@ -94,12 +94,44 @@ def test_the_object_says_what_aws_shows(changes: dict[str, Any], told: dict[str,
     assert spec(lost(**changes), by="default") == {**told, "deletionPolicy": "Retain"}
 
 
+POLICY = '{"Statement":[]}'
+AS_THE_KEY = lost(policy=POLICY)
+PRIMARY: dict[str, Any] = {"multi_region": True, "multi_region_key_type": "PRIMARY", "policy": POLICY}
+
+
+@pytest.mark.parametrize(
+    ("replica", "told"),
+    [
+        (AS_THE_KEY, [{"region": "eu-west-1"}]),
+        (lost(policy=POLICY, state="PendingDeletion"), [{"region": "eu-west-1"}]),
+        (lost(policy='{"Statement":[1]}'), [{"region": "eu-west-1", "keyPolicy": '{"Statement":[1]}'}]),
+        (lost(policy=POLICY, description="There"), [{"region": "eu-west-1", "description": "There"}]),
+        (lost(policy=POLICY, state="Disabled"), [{"region": "eu-west-1", "enabled": False}]),
+        (lost(policy=POLICY, tags={**OWNER_TAGS, "a": "b"}), [{"region": "eu-west-1", "tags": {"a": "b"}}]),
+        (lost(policy=DENIED), None),
+        (lost(policy=POLICY, tags=DENIED), None),
+        (DENIED, None),
+        (Missing(KEY_ID), None),
+    ],
+)
+def test_a_replica_is_named_with_what_differs_there(replica: Any, told: list[dict[str, Any]] | None) -> None:
+    key = lost(**PRIMARY, replicas={"eu-west-1": replica})
+    assert spec(key).get("replicas") == told
+    assert ("the replica in eu-west-1 cannot be read, and is not in spec.replicas" in gaps(key)) is (told is None)
+
+
+def test_a_replica_is_not_restored_by_itself() -> None:
+    with pytest.raises(NotRestorableError, match="no key of this cluster's"):
+        the_lost_key([lost(multi_region_key_type="REPLICA")], "shop", "orders", set(), set())
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({}, []),
         ({"policy": DENIED}, ["keyPolicy cannot be read: Allow kms:Something"]),
         ({"state": "PendingDeletion"}, ["its aliases, if it had any, were freed"]),
+        ({"state": "PendingReplicaDeletion"}, ["its aliases, if it had any, were freed"]),
         ({"state": "Disabled"}, ["the key is disabled"]),
     ],
 )
