@@ -4,6 +4,7 @@ Rules:
 1. What is asked is named by the moment: two requests are never one, and the same one is never carried out twice.
 2. An answer is the operator's: the status repeats what was asked. That the API server took the object proves nothing.
 3. A wait has an end, and says how the object was then.
+4. No rotation is asked for before there is a key: a token that is there when the key is made counts as carried out.
 """
 
 import asyncio
@@ -31,11 +32,14 @@ class Asked:
 
 
 class UnansweredError(Exception):
-    """The operator did not answer in time; the message says what the status holds."""
+    """The operator did not answer in time, or could not; the message says what the status holds."""
 
 
 async def ask_rotation(kube: Kube, ref: Ref, now: datetime) -> Asked:
-    """Raises KubeError."""
+    """Raises KubeError, and UnansweredError where there is no key yet."""
+    status = await _status(kube, ref)
+    if "keyId" not in status:
+        raise UnansweredError(f"it has no key yet that could be rotated. {_told(status)}")
     token = _token(now)
     await kube.merge_patch(KMSKEYS.path(*ref), {"spec": {"rotateOnDemand": token}})
     return Asked(ref, token, "lastHandledRotateOnDemand")
@@ -54,12 +58,17 @@ async def answer(kube: Kube, asked: Asked, seconds: float) -> str:
     try:
         async with asyncio.timeout(seconds):
             while True:
-                status = msgspec.json.decode(decode_object(await kube.get(KMSKEYS.path(*asked.ref))).status)
+                status = await _status(kube, asked.ref)
                 if status.get(asked.answered_by) == asked.token:
                     return _told(status)
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise UnansweredError(f"no answer within {seconds:g} s. {_told(status)}") from None
+
+
+async def _status(kube: Kube, ref: Ref) -> dict[str, Any]:
+    status: dict[str, Any] = msgspec.json.decode(decode_object(await kube.get(KMSKEYS.path(*ref))).status)
+    return status
 
 
 def _token(now: datetime) -> str:

@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, looks: int = 0) -> None:
         self.patches: list[Any] = []
-        self.obj = kubernetes("KMSKey", "orders", {}, status={"conditions": [READY]})
+        self.obj = kubernetes("KMSKey", "orders", {}, status={"conditions": [READY], "keyId": "1234"})
         self._looks = looks
 
     async def send(self, request: Request) -> Response:
@@ -83,3 +83,11 @@ async def test_an_object_that_nobody_has_looked_at_has_nothing_to_tell() -> None
 async def test_an_object_that_is_not_there_is_an_error() -> None:
     with pytest.raises(NotFound):
         await ask_rotation(Kube(Server()), Ref("shop", "absent"), NOW)
+
+
+async def test_no_rotation_is_asked_for_before_there_is_a_key() -> None:
+    server = Server()
+    server.obj["status"] = {"conditions": [READY | {"status": "False", "reason": "Creating"}]}
+    with pytest.raises(UnansweredError, match=r"it has no key yet that could be rotated\. Ready=False Creating"):
+        await ask_rotation(Kube(server), ORDERS, NOW)
+    assert server.patches == []
