@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.emulator import REPOSITORY
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import Operator
 from tests.cluster.processes import Process
@@ -176,6 +177,17 @@ def test_an_applier_and_the_operator_never_own_the_same_field(tenant: Tenant, cl
         "metadata.finalizers.kmskey.aws-infra-operator.runner.codes/finalizer",
     }
     assert {field.split(".")[0] for field in written["infra-operator", "status"]} == {"status"}
+
+
+def test_argo_cd_is_told_how_to_judge_our_kinds_beside_what_it_knows(tenant: Tenant) -> None:
+    """The command of docs/gitops.md, in another namespace."""
+    tenant.kubectl("create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example")
+    text = (REPOSITORY / "manifests/gitops/argocd-health.yaml").read_text().replace("namespace: argocd", f"namespace: {tenant.namespace}")
+    tenant.kubectl("patch", "configmap", "argocd-cm", "--type=merge", "--patch", text)
+    data = tenant.get("argocd-cm", "configmap")["data"]
+    assert data.pop("url") == "https://argocd.example"
+    assert len(data) == 4
+    assert all('status = "Healthy"' in script for script in data.values())
 
 
 def fields(owned: dict[str, Any], path: str = "") -> Iterator[str]:
