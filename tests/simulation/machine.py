@@ -21,81 +21,40 @@ from structlog.testing import capture_logs
 
 from controller.key_pass import KeyPass
 from reconcilers.names import OWNER_TAG
-from tests.simulation import aws_wires
-from tests.simulation.api_server import failure
-from tests.simulation.api_transport import lost_answer as lost_by_kube
-from tests.simulation.api_transport import refused
 from tests.simulation.calls import Call
 from tests.simulation.conftest import BUGS, SEED
 from tests.simulation.etcd import Json
-from tests.simulation.faults import Fault, delivered_twice, silence, slow
+from tests.simulation.faults import silence
 from tests.simulation.invariants import CHECKED, BrokenError, Invariants, leaked, wrong_at_rest
 from tests.simulation.kms_errors import RefusedError
 from tests.simulation.kms_model import flapping, late
 from tests.simulation.lines import Point, undisturbed
+from tests.simulation.machine_choices import (
+    AWS_CALLS,
+    KUBE_CALLS,
+    LAGGING,
+    OUTSIDE,
+    PERMISSIONS,
+    SECONDS,
+    SPECS,
+    SYMMETRIC,
+    aws_fault,
+    fitting,
+    kube_fault,
+)
 from tests.simulation.replicas import Replica, current
-from tests.simulation.scenarios import OTHER_POLICY, POLICY, READER, WRITER
 from tests.simulation.world import CANARY, World
 from tests.virtual_time import VirtualTimeLoop
 
 NAMES = ("orders", "sales", "signing")
 # Traffic that is not about a key.
 ELSEWHERE = ("LIST", "WATCH", "leases", "events", "secrets", "namespaces", "awsproviders", "GetCallerIdentity")
-REST_SECONDS = (
-    900.0  # a lost creation's grace, the queue's longest backoff, a permission that was missing: each at most 5 minutes
-)
+# A lost creation's grace, the queue's longest backoff, a permission that was missing: each lasts at most 5 minutes.
+REST_SECONDS = 900.0
 RESYNC_SECONDS = 67.0
 
-# How often what was done: "rule crash", "fault lost answer", "end ready".
+# How often what was done, such as "apply", "fault lost answer of AWS", "crash after CreateKey".
 COVERED: Counter[str] = Counter()
-
-_specs = st.fixed_dictionaries(
-    {},
-    optional={
-        "description": st.sampled_from(["", "Orders", "All orders"]),
-        "enabled": st.booleans(),
-        "keyPolicy": st.sampled_from([POLICY, OTHER_POLICY]),
-        "tags": st.sampled_from([{}, {"team": "shop"}, {"team": "mail", "cost": "17"}]),
-        "deletionPolicy": st.sampled_from(["ScheduleKeyDeletion", "Retain", "DisableKey", "ForceDelete"]),
-        "pendingWindowInDays": st.sampled_from([7, 30]),
-    },
-)
-_symmetric = st.fixed_dictionaries(
-    {},
-    optional={
-        "enableKeyRotation": st.just(True),
-        "grants": st.sampled_from([[READER], [READER, WRITER], [WRITER]]),
-        "aliases": st.booleans(),
-    },
-)
-_seconds = st.sampled_from([0.004, 0.012, 0.02, 0.05, 0.3, 1.0, 7.0, 35.0, 100.0])
-_aws_calls = st.sampled_from(
-    ["CreateKey", "DescribeKey", "ListResourceTags", "EnableKeyRotation", "GetResources", "PutKeyPolicy", "*"]
-)
-_kube_calls = st.sampled_from(
-    ["PATCH kmskeys", "PATCH kmskeys/status", "GET kmskeys", "GET secrets", "* kmskeys*", "LIST *", "WATCH *"]
-)
-_lagging = st.sampled_from(["DescribeKey", "ListKeys", "ListResourceTags", "GetKeyPolicy"])
-_permissions = st.sampled_from(
-    ["EnableKeyRotation", "TagResource", "PutKeyPolicy", "ListKeys", "CreateKey", "DescribeKey", "ScheduleKeyDeletion"]
-)
-_outside: dict[str, Json] = {
-    "DisableKey": {},
-    "EnableKey": {},
-    "UpdateKeyDescription": {"Description": "mine now"},
-    "TagResource": {"Tags": [{"TagKey": "theirs", "TagValue": "x"}]},
-    "UntagResource": {"TagKeys": ["team"]},
-    "DisableKeyRotation": {},
-    "ScheduleKeyDeletion": {"PendingWindowInDays": 7},
-    "PutKeyPolicy": {"Policy": OTHER_POLICY.replace("${AWS_ACCOUNT_ID}", "123456789012")},
-    "CreateKey": {"Description": "foreign"},
-}
-
-
-def _kube_failure(code: int) -> Any:
-    return failure(
-        code, {409: "Conflict", 429: "TooManyRequests"}.get(code, "InternalError"), "no", retry_after="2" if code == 429 else None
-    )
 
 
 class Machine(RuleBasedStateMachine):
@@ -113,9 +72,12 @@ class Machine(RuleBasedStateMachine):
         self.number = 0
         self.live = False
 
-    @initialize(pair=st.booleans(), index_lag=st.sampled_from([0, 600]), first=_specs, settled=st.booleans())
+    @initialize(pair=st.booleans(), index_lag=st.sampled_from([0, 600]), first=SPECS, settled=st.booleans())
     def begin(self, pair: bool, index_lag: int, first: Json, settled: bool) -> None:
-        self.settings = {"leader_elect": pair, "retry_period": timedelta(seconds=4)}  # half as much traffic of the lease as shipped
+        self.settings = {
+            "leader_elect": pair,
+            "retry_period": timedelta(seconds=4),
+        }  # half as much traffic of the lease as shipped
         self.world = self.run(_made())
         self.world.kms.lags["GetResources"] = late(index_lag)
         self.promises = Invariants(self.world)
@@ -130,13 +92,13 @@ class Machine(RuleBasedStateMachine):
 
     # -- users
 
-    @rule(name=st.sampled_from(NAMES), spec=_specs, more=_symmetric)
+    @rule(name=st.sampled_from(NAMES), spec=SPECS, more=SYMMETRIC)
     def apply(self, name: str, spec: Json, more: Json) -> None:
         found = self.world.find(name)
         if found is not None and "deletionTimestamp" in found["metadata"]:
             return
         self._did("apply")
-        wanted = {**spec, **_fitting(name, more)}
+        wanted = {**spec, **fitting(name, more)}
         self.promises.specs[name] = wanted
         self.world.apply(name, **wanted)
 
@@ -155,17 +117,17 @@ class Machine(RuleBasedStateMachine):
 
     # -- others in the account
 
-    @rule(name=st.sampled_from(NAMES), operation=st.sampled_from(sorted(_outside)))
+    @rule(name=st.sampled_from(NAMES), operation=st.sampled_from(sorted(OUTSIDE)))
     def change_outside(self, name: str, operation: str) -> None:
         found = self.world.find(name)
         key_id = found.get("status", {}).get("keyId") if found else None
         if operation == "CreateKey":
             with suppress(RefusedError):
-                self.world.outside(operation, **_outside[operation])
+                self.world.outside(operation, **OUTSIDE[operation])
                 self._did("foreign key")
         elif key_id is not None and found is not None and "deletionTimestamp" not in found["metadata"]:
             with suppress(RefusedError):
-                self.world.outside(operation, KeyId=key_id, **_outside[operation])
+                self.world.outside(operation, KeyId=key_id, **OUTSIDE[operation])
                 self._did(f"outside {operation}")
 
     @rule(name=st.sampled_from(NAMES))
@@ -183,32 +145,32 @@ class Machine(RuleBasedStateMachine):
         kind=st.sampled_from(
             ["lost answer", "lost request", "late answer", "internal error", "internal error after", "throttled", "silent"]
         ),
-        calls=_aws_calls,
+        calls=AWS_CALLS,
         times=st.sampled_from([1, 2, 20]),
     )
     def disturb_aws(self, kind: str, calls: str, times: int) -> None:
         self._did(f"fault {kind} of AWS")
-        self.world.traffic.faults.on(_aws_fault(kind, calls, times))
+        self.world.traffic.faults.on(aws_fault(kind, calls, times))
 
     @rule(
         kind=st.sampled_from(["lost answer", "409", "429", "500", "silent", "late answer", "delivered twice"]),
-        calls=_kube_calls,
+        calls=KUBE_CALLS,
         times=st.sampled_from([1, 2, 20]),
     )
     def disturb_kube(self, kind: str, calls: str, times: int) -> None:
         self._did(f"fault {kind} of Kubernetes")
-        self.world.traffic.faults.on(_kube_fault(kind, calls, times))
+        self.world.traffic.faults.on(kube_fault(kind, calls, times))
 
     @rule(
         seconds=st.sampled_from([0, 30, 300]),
-        operations=_lagging,
+        operations=LAGGING,
         flaps=st.booleans(),
     )
     def let_reads_lag(self, seconds: int, operations: str, flaps: bool) -> None:
         self._did("reads lag")
         self.world.kms.lags[operations] = flapping(seconds) if flaps else late(seconds)
 
-    @rule(operation=_permissions)
+    @rule(operation=PERMISSIONS)
     def deny(self, operation: str) -> None:
         self._did("permission denied")
         self.world.kms.denied = {operation}
@@ -255,13 +217,13 @@ class Machine(RuleBasedStateMachine):
             self._did(code)
             self._in_loop(replica.kill if code == "kill" else replica.terminate)
 
-    @rule(name=st.sampled_from(NAMES), spec=_specs, more=_symmetric, after=st.integers(0, 12), seconds=_seconds)
+    @rule(name=st.sampled_from(NAMES), spec=SPECS, more=SYMMETRIC, after=st.integers(0, 12), seconds=SECONDS)
     def apply_and_crash(self, name: str, spec: Json, more: Json, after: int, seconds: float) -> None:
         self.crash_at_a_point(after)
         self.apply(name, spec, more)
         self.advance(seconds)
 
-    @rule(name=st.sampled_from(NAMES), after=st.integers(0, 8), seconds=_seconds)
+    @rule(name=st.sampled_from(NAMES), after=st.integers(0, 8), seconds=SECONDS)
     def delete_and_crash(self, name: str, after: int, seconds: float) -> None:
         self.crash_at_a_point(after)
         self.delete(name)
@@ -295,11 +257,11 @@ class Machine(RuleBasedStateMachine):
 
     # -- time
 
-    @rule(seconds=_seconds)
+    @rule(seconds=SECONDS)
     def advance(self, seconds: float) -> None:
         self.run(self.world.advance(seconds))
 
-    @rule(seconds=_seconds)
+    @rule(seconds=SECONDS)
     def advance_more(self, seconds: float) -> None:
         self.run(self.world.advance(seconds))
 
@@ -416,47 +378,3 @@ class Machine(RuleBasedStateMachine):
 
 async def _made() -> World:
     return World()
-
-
-def _fitting(name: str, more: Json) -> Json:
-    """What a key of this object may have: signing keys neither rotate nor take these grants; aliases are each object's own."""
-    if name == "signing":
-        return {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}
-    aliases = {"aliases": [name, f"all/{name}"]} if more.get("aliases") else {}
-    return {key: value for key, value in more.items() if key != "aliases"} | aliases
-
-
-def _aws_fault(kind: str, calls: str, times: int) -> Fault:
-    match kind:
-        case "lost answer":
-            fault = aws_wires.lost_answer(calls, times)
-        case "lost request":
-            fault = aws_wires.not_sent(calls, times)
-        case "late answer":
-            fault = slow(calls, 4.0, times)
-        case "internal error":
-            fault = aws_wires.internal_error(calls, times)
-        case "internal error after":
-            fault = aws_wires.internal_error(calls, times, executes=True)
-        case "throttled":
-            fault = aws_wires.throttled(calls, times)
-        case _:
-            fault = silence(calls, times)
-    fault.target = "aws"
-    return fault
-
-
-def _kube_fault(kind: str, calls: str, times: int) -> Fault:
-    match kind:
-        case "lost answer":
-            fault = lost_by_kube(calls, times)
-        case "silent":
-            fault = silence(calls, times)
-        case "late answer":
-            fault = slow(calls, 4.0, times)
-        case "delivered twice":
-            fault = delivered_twice(calls, times)
-        case code:
-            fault = refused(calls, _kube_failure(int(code)), times)
-    fault.target = "kube"
-    return fault
