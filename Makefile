@@ -14,7 +14,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench soak promises crds docs sbom dashboards lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench soak pairs promises crds docs sbom dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -62,8 +62,11 @@ cluster: setup ## an API server and an AWS emulator in the foreground, until Ctr
 demo: setup ## the operator at work, step by step, in under a minute (KEEP=1 stays up)
 	@KEEP=$(KEEP) $(BIN)/python -m tests.cluster.demo
 
-soak: setup ## ten thousand simulations, in under 15 minutes on two cores
+soak: setup ## ten thousand simulations, on all cores
 	@$(BIN)/python -m tests.soak
+
+pairs: setup ## two things that go wrong, at every pair of points of every scenario
+	@$(BIN)/python -m tests.soak --runs 0 --pairs
 
 promises: setup ## write docs/reliability.md from the tests
 	@$(BIN)/python -m tests.promises

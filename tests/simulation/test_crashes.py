@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.disturbances import ALL, crash, lose, pairs, shut_down, singles, undisturbed
 from tests.simulation.scenarios import Disturbance
 
-# All pairs are for `make soak`.
+# All pairs are for `make pairs`.
 EVERY = 12
 
 each_scenario = pytest.mark.parametrize("name", ALL)

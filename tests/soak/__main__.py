@@ -1,9 +1,9 @@
 """`make soak`: everything that can go wrong in a simulated world, more often than an everyday run has time for.
 
-    python -m tests.soak [--runs 10000] [--seed N] [--no-pairs]
+    python -m tests.soak [--runs 10000] [--seed N] [--pairs]
 
 1. Every scenario, disturbed at every point of its traffic: a crash, a lost answer, a shutdown.
-2. Every scenario, disturbed at every pair of points: two crashes, two lost answers.
+2. With --pairs (`make pairs`) also at every pair of points: two crashes, two lost answers. That takes as long as all the rest.
 3. Random lives of a world (tests/simulation/machine.py), in portions of 50, each from a seed of its own.
 
 The processes share the work, one for each core. At the end stands what was covered, and what was found: for a random run its seed, and the
@@ -41,11 +41,11 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=int(time.time()), help="of the first portion of random runs; the next ones count up"
     )
-    parser.add_argument("--no-pairs", action="store_true", help="leave the pairs of points out")
+    parser.add_argument("--pairs", action="store_true", help="disturb the scenarios at every pair of points too")
     options = parser.parse_args()
     _say(f"seed {options.seed}, {os.cpu_count()} processes")
     began, covered, problems = time.monotonic(), Counter[tuple[str, str]](), list[str]()
-    work = list(portions(options.runs, options.seed, pairs=not options.no_pairs))
+    work = list(portions(options.runs, options.seed, pairs=options.pairs))
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         for number, done in enumerate(as_completed([pool.submit(carry_out, portion) for portion in work]), start=1):
             found = done.result()
