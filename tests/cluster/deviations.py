@@ -62,10 +62,10 @@ def _pending(kms: Any) -> str:
     return key_id
 
 
-def _refused(code: str, call: Callable[..., Any], **parameters: Any) -> None:
+def _refused(codes: str, call: Callable[..., Any], **parameters: Any) -> None:
     with pytest.raises(ClientError) as refusal:
         call(**parameters)
-    assert refusal.value.response["Error"]["Code"] == code
+    assert refusal.value.response["Error"]["Code"] in codes.split()
 
 
 # What is told
@@ -112,7 +112,8 @@ def a_key_that_was_taken_back_is_disabled(kms: Any) -> None:
 def a_key_is_rotated_on_demand(kms: Any) -> None:
     key_id = _key(kms)
     kms.rotate_key_on_demand(KeyId=key_id)
-    assert len(kms.list_key_rotations(KeyId=key_id)["Rotations"]) == 1
+    has_begun = "OnDemandRotationStartDate" in kms.get_key_rotation_status(KeyId=key_id)
+    assert len(kms.list_key_rotations(KeyId=key_id)["Rotations"]) + has_begun == 1
 
 
 @fact(MOTO)
@@ -171,7 +172,7 @@ def tags_of_aws_are_refused(kms: Any) -> None:
 
 @fact(MOTO, MINISTACK)
 def a_key_has_at_most_50_tags(kms: Any) -> None:
-    _refused("TagException", kms.create_key, Tags=[{"TagKey": f"tag-{number}", "TagValue": "x"} for number in range(51)])
+    _refused("LimitExceededException TagException", kms.create_key, Tags=[{"TagKey": f"tag-{number}", "TagValue": "x"} for number in range(51)])
 
 
 @fact(MOTO, MINISTACK)
@@ -224,12 +225,12 @@ def an_alias_does_not_move_to_a_key_of_another_type(kms: Any) -> None:
     name = f"alias/move-{time.monotonic_ns()}"
     kms.create_alias(AliasName=name, TargetKeyId=_key(kms))
     signing = _key(kms, KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
-    _refused("ValidationException", kms.update_alias, AliasName=name, TargetKeyId=signing)
+    _refused("KMSInvalidStateException ValidationException", kms.update_alias, AliasName=name, TargetKeyId=signing)
 
 
 @fact(MOTO, MINISTACK)
 def aliases_of_aws_are_refused(kms: Any) -> None:
-    _refused("NotAuthorizedException", kms.create_alias, AliasName="alias/aws/mine", TargetKeyId=_key(kms))
+    _refused("InvalidAliasNameException NotAuthorizedException", kms.create_alias, AliasName="alias/aws/mine", TargetKeyId=_key(kms))
 
 
 @fact(MOTO)

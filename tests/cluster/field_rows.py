@@ -16,6 +16,7 @@ from tests.cluster.deviations import (
     Probe,
     a_key_can_wait_for_its_material,
     a_key_is_rotated_on_demand,
+    replicas_have_tags_of_their_own,
     the_rotation_period_is_told,
 )
 from tests.cluster.emulator import ACCOUNT_ID
@@ -133,6 +134,12 @@ def _plain(value: str) -> str:
         return base64.b64decode(value, validate=True).decode()
     except ValueError:
         return value
+
+
+def replica(user: Tenant, key_id: str) -> Any:
+    """Description and state of the key in eu-west-1."""
+    seen = user.kms_in("eu-west-1").describe_key(KeyId=key_id)["KeyMetadata"]
+    return seen["Description"], seen["KeyState"]
 
 
 def told_policy(user: Tenant, key_id: str) -> Any:
@@ -423,5 +430,17 @@ ROWS = (
         (["configmaps"], ["secrets"], []),
         drift=lambda user, _key_id: user.kubectl("delete", "configmap", "exported"),
         bad=({"exportTo": {"kind": "Deployment", "name": "exported"}}, "spec.exportTo.kind"),
+    ),
+    Row(
+        "replicas",
+        {"multiRegion": True, "description": "one", "replicas": [{"region": "eu-west-1"}]},
+        {"replicas": [{"region": "eu-west-1", "description": "two"}]},
+        replica,
+        (("one", "Enabled"), ("two", "Enabled"), ("two", "PendingDeletion")),
+        drift=lambda user, key_id: user.kms_in("eu-west-1").update_key_description(KeyId=key_id, Description="theirs"),
+        bad=({"replicas": [{"region": "Paris"}]}, "spec.replicas[0].region"),
+        fixed=("multiRegion",),
+        needs=replicas_have_tags_of_their_own,
+        end="PendingReplicaDeletion",
     ),
 )

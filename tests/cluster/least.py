@@ -10,11 +10,9 @@ from reconcilers.iam import Feature
 from tests.cluster.emulator import ACCOUNT_ID, REPOSITORY
 
 USER = "infra-operator"
-# Those that ministack can judge: it has no service-linked role to make.
-FEATURES = tuple(feature for feature in Feature if feature is not Feature.MULTI_REGION)
 
 
-def printed_policy(cluster_id: str, features: Iterable[Feature] = FEATURES) -> dict[str, Any]:
+def printed_policy(cluster_id: str, features: Iterable[Feature] = tuple(Feature)) -> dict[str, Any]:
     """What the command prints."""
     words = [word for feature in features for word in ("--feature", feature.value)]
     command = [sys.executable, "-m", "controller", "iam-policy", "--cluster-id", cluster_id, "--account-id", ACCOUNT_ID, *words]

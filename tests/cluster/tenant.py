@@ -147,6 +147,10 @@ class Tenant:
         """The id that the object's status tells."""
         return str(self.get(name)["status"]["keyId"])
 
+    def kms_in(self, region: str) -> Any:
+        """KMS in another region."""
+        return self._cluster.boto("kms", region)
+
     def of_key(self, key_id: str) -> Object:
         """The object whose status names this key."""
         return next(obj for obj in self.all() if obj.get("status", {}).get("keyId") == key_id)

@@ -10,7 +10,7 @@ from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
 from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
-from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, condition
+from tests.cluster.tenant import SOON_SECONDS, Tenant, condition
 
 GOOD: list[tuple[str, list[Any]]] = [
     ("none", []),
@@ -92,9 +92,5 @@ def test_an_alias_is_never_taken_from_another_key_and_is_freed_with_its_own(tena
     assert (aliases(tenant), aliases(tenant, "later")) == ({alias}, set())
     tenant.delete("k")
     tenant.change("later", {"description": "look again"})
-
-    def has_it(obj: Object) -> bool:
-        return bool(obj.get("status", {}).get("aliases") == [alias])
-
-    tenant.until("later", has_it)
+    assert tenant.until_settled("later")["aliases"] == [alias]
     assert aliases(tenant, "later") == {alias}

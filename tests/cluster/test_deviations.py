@@ -10,7 +10,7 @@ from tests.cluster.deviations import FACTS, holds, told
 from tests.cluster.emulator import Backend, boto, emulator
 
 
-@pytest.fixture(scope="module", params=[Backend.MOTO, Backend.MINISTACK])  # the strict model has tests of its own
+@pytest.fixture(scope="module", params=list(Backend))
 def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Backend, Any]]:
     """A backend, and KMS in it."""
     folder = tmp_path_factory.mktemp(request.param)
