@@ -78,7 +78,7 @@ from reconcilers.ownership import owner
 from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
 from reconcilers.replica_fields import MAX_REPLICAS
-from reconcilers.replicas import not_sent, replicated
+from reconcilers.replicas import not_sent, replicated, unsent
 from reconcilers.reports import remembered
 from reconcilers.states import (
     Account,
@@ -290,7 +290,7 @@ class KeyPass:
         self._means.sight.remember(self._connection, owner(self.key.namespace, self.key.name), made.arn)
         log.info("key_created", key=made.key_id, attempt=action.attempt.id)
         try:
-            await self.report(self._plan().status)
+            await self.report(unsent(self._plan()))
         except NotFound:  # somebody took the finalizer away meanwhile, and the object is gone
             self._means.memory.gone(self._obj)
             raise

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconcilers.actions import Action, CancelKeyDeletion, DisableKey, ForgetReplica, ReplicateKey, TagResource
+from reconcilers.actions import Action, CancelKeyDeletion, DisableKey, ForgetReplica, Plan, ReplicateKey, TagResource
 from reconcilers.arns import in_region
 from reconcilers.conditions import Finding, Verdict
 from reconcilers.disposal import disposal
@@ -165,6 +165,15 @@ def replicated(before: Records, made: ObservedKey, tags: Mapping[str, str]) -> R
 def not_sent(before: Records, region: str) -> Records:
     """The records when it is known that an attempt came to nothing."""
     return tuple(one.model_copy(update={"creation_attempt": None}) if one.region == region else one for one in before)
+
+
+def unsent(plan: Plan) -> KMSKeyStatus:
+    """The status of a plan of which nothing is carried out now: an attempt in it would be taken for a call without an answer."""
+    regions = [action.region for action in plan.actions if isinstance(action, ReplicateKey)]
+    records = plan.status.replicas
+    for region in regions:
+        records = not_sent(records, region)
+    return plan.status.model_copy(update={"replicas": records}) if regions else plan.status
 
 
 def is_ours(key: KeyObject, seen: ObservedKey, record: ReplicaStatus, cluster_id: str) -> bool:

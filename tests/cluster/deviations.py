@@ -8,6 +8,7 @@ Rules:
    a test could take an emulator's silence for a proof.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.cluster.emulator import ACCOUNT_ID, Backend
+from tests.cluster.emulator import ACCOUNT_ID, Backend, boto
+from tests.cluster.processes import wait_until
 
 MOTO, MINISTACK = Backend.MOTO, Backend.MINISTACK
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/app"
@@ -133,6 +135,17 @@ def replicas_have_tags_of_their_own(kms: Any) -> None:
 def a_primary_waits_for_the_deletion_of_its_replicas(kms: Any) -> None:
     key_id = _key(kms, MultiRegion=True)
     kms.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
+    kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+    assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingReplicaDeletion"
+
+
+@fact(MOTO, MINISTACK)
+def a_primary_waits_also_for_replicas_whose_deletion_is_scheduled(kms: Any) -> None:
+    key_id = _key(kms, MultiRegion=True)
+    kms.replicate_key(KeyId=key_id, ReplicaRegion="eu-west-1")
+    with contextlib.closing(boto(kms.meta.endpoint_url, "kms", "eu-west-1")) as there:
+        wait_until(lambda: there.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "Enabled", 20, "the replica")
+        there.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
     kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["KeyState"] == "PendingReplicaDeletion"
 

@@ -441,6 +441,7 @@ ROWS = (
         bad=({"replicas": [{"region": "Paris"}]}, "spec.replicas[0].region"),
         fixed=("multiRegion",),
         needs=replicas_have_tags_of_their_own,
-        end="PendingReplicaDeletion",
+        end=True,
+        seen_at_end=lambda user, key_id: user.described(key_id)["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"),
     ),
 )

@@ -13,7 +13,7 @@ from tests.cluster.sessions import Page, PageError, Reader, Step, read_page
 from tests.cluster.tenant import provider
 
 DOCS = REPOSITORY / "docs"
-TASKS = ("adopt", "grants", "kubectl", "plan", "recover", "rotate")
+TASKS = ("adopt", "grants", "kubectl", "multi-region", "plan", "recover", "rotate")
 
 ID, OTHER_ID = "1e5b2159-143a-4508-91a5-5025bcef86f9", "b02967a6-6ccb-49f4-b31f-246211b3a7a7"
 

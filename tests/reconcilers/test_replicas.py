@@ -14,6 +14,7 @@ from reconcilers.actions import (
     DisableKey,
     EnableKey,
     ForgetReplica,
+    Plan,
     ReplicateKey,
     ScheduleKeyDeletion,
     TagResource,
@@ -27,7 +28,7 @@ from reconcilers.kmskey import plan_kmskey
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.reasons import Reason
 from reconcilers.replica_fields import ReplicaSpec
-from reconcilers.replicas import ReplicasPlan, Scene, held_back, is_ours, not_sent, plan_replicas, replicated, unresolved
+from reconcilers.replicas import ReplicasPlan, Scene, held_back, is_ours, not_sent, plan_replicas, replicated, unresolved, unsent
 from reconcilers.states import Failure, FailureKind, Missing, ObservedKey, Unobservable
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import (
@@ -151,6 +152,14 @@ def test_replicas_are_made_one_at_a_time_and_only_the_next_one_is_written_down()
     planned = plan(primary(), spec)
     assert [action.region for action in planned.due if isinstance(action, ReplicateKey)] == [ASIA]
     assert [one.region for one in planned.records] == [ASIA]
+
+
+def test_an_attempt_of_a_plan_that_is_not_carried_out_is_not_written_down() -> None:
+    planned = plan(primary())
+    status = KMSKeyStatus(key_id="k", replicas=planned.records)
+    (kept,) = unsent(Plan(planned.due, status)).replicas
+    assert (kept.region, kept.creation_attempt) == (EU, None)
+    assert unsent(Plan((), status)) == status
 
 
 def test_an_attempt_whose_grace_is_over_is_followed_by_another_one() -> None:
