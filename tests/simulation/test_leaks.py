@@ -68,6 +68,7 @@ def _forget_what_is_the_world_s(world: World) -> None:
     world.traffic.calls.clear()
 
 
+@pytest.mark.holds("I22")
 async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> None:
     async with World() as world:
         world.start("a", resync_interval=timedelta(hours=1))
