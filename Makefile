@@ -49,9 +49,10 @@ types: setup ## mypy --strict
 	@$(BIN)/mypy
 
 # The binaries come first and by themselves: pytest would hide ten minutes of progress.
+# Three processes on two cores: the tests on real servers wait for most of their time.
 unit: setup assets ## pytest, the real API server included
 	@echo "== pytest"
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 3 --dist loadgroup
 
 test: lint types unit ## all checks
 	@echo "== all checks passed"
