@@ -15,9 +15,9 @@ COPY controller controller
 COPY reconcilers reconcilers
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
  && pip --python /venv/bin/python install --no-index --no-deps /wheels/*.whl
-# botocore describes every service of AWS; the operator calls three.
+# botocore describes every service of AWS; the operator calls four.
 RUN find /venv/lib -path '*/botocore/data/*' -prune -type d \
-      ! -name kms ! -name sts ! -name resourcegroupstaggingapi -exec rm -r {} +
+      ! -name kms ! -name sts ! -name resourcegroupstaggingapi ! -name sqs -exec rm -r {} +
 
 FROM ${BASE}
 ARG REVISION=unknown

@@ -2,7 +2,7 @@
 
 Rules:
 1. What is not known to read is a write, and the fence is asked right before a write is sent: after every wait, the last thing that we do.
-2. A call ends within call_seconds. The fence is asked for as long.
+2. A call ends within call_seconds, and one that waits for messages POLL_SECONDS later. The fence is asked for as long.
 3. A channel that is retired finishes what is under way and then closes; used again, it works, and closes again after that. So nobody is
    cut off who got hold of it before it was replaced.
 """
@@ -14,15 +14,17 @@ from typing import Any, Final
 
 from aws.credentials import Access
 from aws.errors import CALL_ERRORS, AWSError, FencedError, translate
-from aws.wires import CONNECT_SECONDS, READ_SECONDS, OpenWire, Wire
+from aws.wires import CONNECT_SECONDS, POLL_SECONDS, READ_SECONDS, OpenWire, Wire
 
-# In one line for each service: kms, tagging, sts. AssumeRole changes nothing in the account; it gives us a session.
+# In one line for each service: kms, tagging, sts, sqs. AssumeRole changes nothing in the account; it gives us a session. ReceiveMessage hides
+# messages for a moment, and no more.
 READ_OPERATIONS: Final = frozenset(
     {
         *("DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "GetPublicKey"),
         *("ListAliases", "ListGrants", "ListKeyRotations", "ListKeys", "ListResourceTags"),
         *("GetResources",),
         *("AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"),
+        *("ReceiveMessage",),
     }
 )
 CALL_SECONDS: Final = CONNECT_SECONDS + READ_SECONDS
@@ -83,7 +85,7 @@ class Channel:
         return answer
 
     async def _attempt(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        sent, seconds = False, self._terms.call_seconds
+        sent, seconds = False, self._terms.call_seconds + (POLL_SECONDS if operation == "ReceiveMessage" else 0.0)
         try:
             async with asyncio.timeout(seconds):
                 wire = await self._wire(service)

@@ -56,7 +56,7 @@ class Connection:
         self._terms.waited(operation, await self._quotas.take(self.account_id, region or self.region, operation))
 
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: kms, sts, resourcegroupstaggingapi.
+        """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: those of wires.SERVICES.
 
         Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
         """

@@ -28,11 +28,12 @@ from botocore.parsers import ResponseParserError
 from aws.addresses import GuardedResolver
 from aws.credentials import Access
 
-SERVICES = ("kms", "sts", "resourcegroupstaggingapi")
+SERVICES = ("kms", "sts", "resourcegroupstaggingapi", "sqs")
 USER_AGENT = "infra-operator/0.1.0"
 
 CONNECT_SECONDS = 3.0  # across the world a TLS handshake takes less than 1 s
 READ_SECONDS = 7.0  # with CONNECT_SECONDS the 10 s in which the slowest KMS call has long been answered
+POLL_SECONDS = 20.0  # SQS answers after it when a queue has nothing; it takes no longer waits
 # The SDK's 10 would make the readers of an orphan scan wait for each other without a bound.
 MOST_CONNECTIONS = 50
 
@@ -69,6 +70,7 @@ class AwsWires:
             http_session_cls=_HttpSession,
             connector_args={"resolver": GuardedResolver()},
         )
+        self._patient = self._config.merge(AioConfig(read_timeout=READ_SECONDS + POLL_SECONDS))
 
     async def warm(self) -> None:
         """Loads models and certificates in a thread: on the event loop they would stop everything for up to 1.7 s."""
@@ -82,9 +84,10 @@ class AwsWires:
             "aws_secret_access_key": given and given.secret_access_key,
             "aws_session_token": given and given.session_token,
         }
+        config = self._patient if service == "sqs" else self._config
         closing = AsyncExitStack()
         opening = self._session.create_client(
-            service, region_name=access.region, endpoint_url=access.endpoint, config=self._config, **keys
+            service, region_name=access.region, endpoint_url=access.endpoint, config=config, **keys
         )
         try:
             return _SdkWire(await closing.enter_async_context(opening), closing)

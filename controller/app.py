@@ -31,6 +31,7 @@ from controller.dependent_pass import DependentMeans
 from controller.dependents import Dependents
 from controller.events import EventRecorder
 from controller.informer import STALL_SECONDS, Informer
+from controller.key_events import KeyEvents
 from controller.key_objects import KMSKEYS
 from controller.kinds import Kind, informers, shut_down, synced, work
 from controller.kmsaliases import KMSALIASES, AliasCraft
@@ -121,6 +122,7 @@ class Program:
             str(settings.default_provider or ""), settings.allow_custom_endpoints, settings.ambient_credentials_namespaces
         )
         self._providers = AWSProviders(kube, self._clients, self._events, rules, now)
+        self._key_events = KeyEvents(self._providers, self._events)
         self._monitor = LoopMonitor()
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -164,7 +166,10 @@ class Program:
         while not synced(found):  # noqa: ASYNC110 - once in a process's life
             await asyncio.sleep(SYNC_POLL_SECONDS)
         log.info("leading", **{kind.resource.plural: len(kind.controller.store) for kind in found})
-        await work(found, EXPECTED)
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._key_events.run(), name="key events")
+            await work(found, EXPECTED)
+            listening.cancel()
 
     async def _drain(self, found: Sequence[Kind], workers: asyncio.Task[None]) -> bool:
         """No new passes; a moment for those under way; then the cut. True if all have ended, so that the lease may go."""
@@ -190,6 +195,7 @@ class Program:
             refuse_open_policies=settings.refuse_open_policies,
         )
         keys = KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
+        self._key_events.woken.append(keys)
         return (
             Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS),
             Kind(KMSKEYS, keys, settings.workers),
@@ -203,6 +209,7 @@ class Program:
         aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store), interval, now)
         grants = Dependents(self._kube, means, GrantCraft(operator), interval, now)
         keys.followers += [aliases.key_changed, grants.key_changed]
+        self._key_events.woken += [aliases, grants]
         return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS), Kind(KMSGRANTS, grants, DEPENDENT_WORKERS))
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:

@@ -149,7 +149,7 @@ class AWSProviders:
             await self._patch(obj, operations, "status")
         told = news(before.conditions, plan.status.conditions)
         if told is not None:
-            self._events.record(_regarding(obj), told.type, told.reason, "Authenticate", told.message)
+            self._events.record(regarding(obj), told.type, told.reason, "Authenticate", told.message)
         return plan.look_again
 
     async def protect(self, found: KubeObject) -> None:
@@ -210,6 +210,10 @@ class AWSProviders:
         found = resolve(ref, namespace, self._entries(namespace), self._rules.default)
         return found if isinstance(found, Problem) else Ref(*found)
 
+    def spec(self, obj: KubeObject) -> AWSProviderSpec | Problem:
+        """What a provider's object asks for, or what is wrong with it."""
+        return self._access.spec(obj)
+
     def is_everybodys(self, provider: Ref) -> bool:
         """Whether keys of all namespaces may come to it without naming it."""
         return str(provider) == self._rules.default
@@ -227,7 +231,7 @@ class AWSProviders:
         """Once, not at each look."""
         if trimmed and trimmed != self._warned.get(obj.ref):
             note = f"There are blanks or newlines around {' and '.join(trimmed)}. They were left out: write the values without them."
-            self._events.record(_regarding(obj), "Warning", Reason.CREDENTIALS_TRIMMED, "Authenticate", note)
+            self._events.record(regarding(obj), "Warning", Reason.CREDENTIALS_TRIMMED, "Authenticate", note)
         self._warned[obj.ref] = trimmed
 
     async def _hold(self, obj: KubeObject, users: Users) -> KubeObject | None:
@@ -292,7 +296,8 @@ class AWSProviders:
         return Identity(connection.account_id, connection.caller_arn)
 
 
-def _regarding(obj: KubeObject) -> Regarding:
+def regarding(obj: KubeObject) -> Regarding:
+    """The object as an event names it."""
     return Regarding(API_VERSION, "AWSProvider", obj.namespace, obj.name, obj.uid)
 
 

@@ -13,6 +13,7 @@ from controller.condition_counts import count_conditions
 from controller.dependent_objects import dependent_object, read_dependent
 from controller.dependent_pass import Craft, DependentMeans, DependentPass
 from controller.jitter import jittered
+from controller.key_names import KeyNames
 from controller.key_objects import is_unseen
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
@@ -37,6 +38,7 @@ class Dependents(Generic[P, S, V]):
     ) -> None:
         self.store = craft.store
         self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
+        self.names = KeyNames()
         self._kube = kube
         self._means = means
         self._craft = craft
@@ -52,6 +54,7 @@ class Dependents(Generic[P, S, V]):
         """What the informer tells."""
         count_conditions(self._craft.resource.kind, old, new)
         self._aims.changed(old, new)
+        self.names.changed(old, new)
         for provider in self._ties.changed(old, new):
             self._means.providers.users_changed(provider)
         if new is None:

@@ -14,6 +14,7 @@ from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
 from controller.jitter import jittered
 from controller.key_memory import KeyMemory
+from controller.key_names import KeyNames
 from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provider, read_spec
 from controller.key_pass import KeyPass, Means
 from controller.kube import Kube, NotFound
@@ -45,6 +46,7 @@ class KMSKeys:
     ) -> None:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("kmskey")
+        self.names = KeyNames()
         self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
         self._operator = operator
@@ -60,6 +62,7 @@ class KMSKeys:
         """What the informer tells."""
         count_conditions("KMSKey", old, new)
         self._means.providers.key_changed(old, new)
+        self.names.changed(old, new)
         for follower in self.followers:
             follower(old, new)
         if new is None:

@@ -28,7 +28,11 @@ LONGEST_WAIT = timedelta(minutes=5)
 _SHUT_OUT = (
     " If the key policy itself shuts the operator out, somebody whom it still lets in has to change it; if nobody is left, AWS Support can."
 )
-_SERVICES = {"GetResources": "tag", "AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetCallerIdentity": "sts"}
+_SERVICES = {
+    "GetResources": "tag",
+    **dict.fromkeys(("AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"), "sts"),
+    **dict.fromkeys(("ReceiveMessage", "DeleteMessageBatch"), "sqs"),
+}
 
 
 def explain(failure: Failure) -> Problem:
@@ -61,7 +65,7 @@ def wait_for_cause(error: LastError | None, failure: Failure, now: datetime) -> 
 
 def iam_action(operation: str) -> str:
     """The name under which IAM knows an operation, such as kms:CreateKey."""
-    return f"{_SERVICES.get(operation, 'kms')}:{operation}"
+    return f"{_SERVICES.get(operation, 'kms')}:{operation.removesuffix('Batch')}"
 
 
 def _judge(failure: Failure) -> tuple[Reason, str, bool]:

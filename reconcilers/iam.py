@@ -43,12 +43,13 @@ class Feature(StrEnum):
     EXPORT = "export"
     SEARCH = "search"
     MULTI_REGION = "multi-region"
+    EVENTS = "events"
     ROLES = "roles"
 
 
-# What is to be asked for by name. `roles` is for another identity than the rest: see ASSUME. Whoever has `grants` may give anybody the use of
-# the cluster's keys, and `imported-material` ends a key at once.
-UNUSUAL: Final = (Feature.MULTI_REGION, Feature.ROLES, Feature.GRANTS, Feature.IMPORTED_MATERIAL)
+# What is to be asked for by name. `events` is for those who have such a queue, and `roles` is for another identity than the rest: see ASSUME.
+# Whoever has `grants` may give anybody the use of the cluster's keys, and `imported-material` ends a key at once.
+UNUSUAL: Final = (Feature.MULTI_REGION, Feature.EVENTS, Feature.ROLES, Feature.GRANTS, Feature.IMPORTED_MATERIAL)
 USUAL: Final = tuple(feature for feature in Feature if feature not in UNUSUAL)
 
 
@@ -63,6 +64,7 @@ class Scope(Enum):
     UNTAG = "RemoveTagsFromOwnKeys"
     DELETE = "DeleteOwnKeys"
     LINKED_ROLE = "LetKmsSynchronizeMultiRegionKeys"
+    QUEUE = "TakeEventsFromQueues"
     ASSUME = "AssumeRoles"
 
 
@@ -129,6 +131,8 @@ PERMISSIONS: Final = (
     Permission("kms:CreateKey", Feature.MULTI_REGION, Scope.CREATE, "the same, asked of the replica's region"),
     Permission("kms:TagResource", Feature.MULTI_REGION, Scope.CREATE, _WITH_TAGS),
     Permission("iam:CreateServiceLinkedRole", Feature.MULTI_REGION, Scope.LINKED_ROLE, "KMS's own role, made with the first such key"),
+    Permission("sqs:ReceiveMessage", Feature.EVENTS, Scope.QUEUE, "the provider's spec.events.queueURL"),
+    Permission("sqs:DeleteMessage", Feature.EVENTS, Scope.QUEUE, "what was received is not received again"),
     Permission("sts:AssumeRole", Feature.ROLES, Scope.ASSUME, "the provider's roleARN and assumeRoleARN"),
     Permission("sts:TagSession", Feature.ROLES, Scope.ASSUME, "the provider's sessionTags"),
 )  # fmt: skip
@@ -169,6 +173,8 @@ def _resource(scope: Scope, where: Where) -> str | list[str]:
             return "*"
         case Scope.ALIAS:
             return f"arn:{where.partition}:kms:{where.region or '*'}:{where.account_id or '*'}:alias/*"
+        case Scope.QUEUE:
+            return f"arn:{where.partition}:sqs:{where.region or '*'}:{where.account_id or '*'}:*"
         case Scope.LINKED_ROLE:
             role = "role/aws-service-role/mrk.kms.amazonaws.com/AWSServiceRoleForKeyManagementServiceMultiRegionKeys"
             return f"arn:{where.partition}:iam::{where.account_id or '*'}:{role}"

@@ -117,6 +117,21 @@ class Limits(Model):
     ] = None
 
 
+class EventSource(Model):
+    """Where AWS tells of changes to keys."""
+
+    queue_url: Annotated[
+        str,
+        text(
+            r"^https://([a-z0-9-]+\.)?sqs\.[a-z0-9-]+\.[a-z0-9.-]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}$",
+            "write the URL of a standard SQS queue, such as https://sqs.us-east-1.amazonaws.com/111122223333/kms-events",
+            max_length=512,
+            alias="queueURL",
+            description="An SQS queue in the provider's account and region, into which an EventBridge rule puts CloudTrail's events about KMS.",
+        ),
+    ]
+
+
 class AWSProviderSpec(Model):
     """Which account and region, with which credentials."""
 
@@ -203,6 +218,10 @@ class AWSProviderSpec(Model):
         Limits | None,
         Field(description="How fast AWS is called. Of several providers of one account and region, the smallest number holds for all."),
     ] = None
+    events: Annotated[
+        EventSource | None,
+        Field(description="Keys that somebody changes in AWS are looked at within seconds. Unset: with the next resync."),
+    ] = None
     allowed_namespaces: Annotated[
         AllowedNamespaces | None, Field(description="Other namespaces whose keys may name this provider. Unset: none.")
     ] = None
@@ -231,6 +250,11 @@ class AWSProviderSpec(Model):
             "!has(self.defaultReplicaRegions) || !(self.region in self.defaultReplicaRegions)",
             "the provider's own region holds the key itself: remove it from defaultReplicaRegions",
             ".defaultReplicaRegions",
+        ),
+        cel(
+            "!has(self.events) || self.events.queueURL.contains('sqs.' + self.region + '.')",
+            "the queue must be in the provider's region",
+            ".events.queueURL",
         ),
         cel("!has(self.externalID) || has(self.assumeRoleARN)", "externalID needs assumeRoleARN", ".externalID"),
         cel("!has(self.sessionTags) || has(self.assumeRoleARN)", "sessionTags need assumeRoleARN", ".sessionTags"),

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     PROVIDER_NOT_ALLOWED = "ProviderNotAllowed"
     PROVIDER_NOT_READY = "ProviderNotReady"
     AUTHENTICATION_FAILED = "AuthenticationFailed"
+    EVENTS_UNAVAILABLE = "EventsUnavailable"
     CREDENTIALS_INVALID = "CredentialsInvalid"
     ACCOUNT_MISMATCH = "AccountMismatch"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"

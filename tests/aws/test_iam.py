@@ -10,6 +10,7 @@ from aws.adoption import named_key
 from aws.clients import Clients, Connection
 from aws.cluster_keys import cluster_keys
 from aws.credentials import AccessRequest
+from aws.event_queue import delete, receive
 from aws.kms import apply, create_key, observe_key
 from aws.public_keys import read_public_key
 from aws.replicas import replicate_key
@@ -63,6 +64,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "GetResources": {"ResourceTagMappingList": [{"ResourceARN": ARN, "Tags": []}]},
     "GetKeyPolicy": {"Policy": "{}"},
     "GetKeyRotationStatus": {"KeyRotationEnabled": False},
+    "ReceiveMessage": {"Messages": [{"Body": "", "ReceiptHandle": "r"}]},
 }
 # With the creation, KMS asks for the permission to tag.
 BESIDE: Mapping[Feature, frozenset[str]] = {
@@ -128,6 +130,11 @@ async def search(connection: Connection) -> None:
     await cluster_keys(connection, "cluster")
 
 
+async def take_events(connection: Connection) -> None:
+    queue = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/kms-events"
+    await delete(connection, queue, await receive(connection, queue))
+
+
 async def nothing(_: Connection) -> None:
     """To connect is enough."""
 
@@ -149,6 +156,7 @@ FEATURES: Mapping[Feature, Act] = {
     Feature.IMPORTED_MATERIAL: writes(DeleteImportedKeyMaterial(ARN)),
     Feature.DELETE: writes(ScheduleKeyDeletion(ARN, 7)),
     Feature.SEARCH: search,
+    Feature.EVENTS: take_events,
     Feature.ROLES: nothing,
 }
 

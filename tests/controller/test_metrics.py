@@ -32,6 +32,7 @@ CONTRACT = [
     ("resource_condition", "gauge", ("kind", "type", "status", "reason")),
     ("create_intents_unresolved", "gauge", ()),
     ("orphan_keys", "gauge", ()),
+    ("key_events_total", "counter", ("outcome",)),
     ("kubernetes_events_dropped_total", "counter", ()),
     ("event_loop_lag_seconds", "histogram", ()),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcilers.cloudtrail import BY_ITSELF, CALLS
 from tests.cluster.emulator import REPOSITORY
 from tests.docs.reference import FOLDER, pages
 
@@ -37,3 +38,12 @@ def test_every_alert_s_runbook_is_a_heading_of_the_site() -> None:
     headings = set(re.findall(r"^## (\S+)$", (DOCS / "runbooks.md").read_text(), re.MULTILINE))
     alerts = set(re.findall(r"- alert: (\S+)", (REPOSITORY / "manifests/components/prometheus-rules/rules.yaml").read_text()))
     assert headings == alerts
+
+
+def test_the_rules_for_events_pass_on_exactly_what_the_operator_reads() -> None:
+    told = (DOCS / "events.md").read_text()
+    cloudformation, terraform = told.split("## CloudFormation")[1].split("## Terraform")
+    pattern = re.search(r"eventName: \[([^]]*)\]", cloudformation)
+    assert pattern is not None
+    assert {name.strip() for name in pattern[1].split(",")} == CALLS | BY_ITSELF
+    assert set(re.findall(r'"([A-Z][A-Za-z]+)",', terraform)) == CALLS | BY_ITSELF

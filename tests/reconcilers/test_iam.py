@@ -14,7 +14,7 @@ from reconcilers.iam import COMPANIONS, FREE, PERMISSIONS, USUAL, Feature, Permi
 from reconcilers.names import CLUSTER_TAG, OWNER_TAGS
 
 AWS = Path(__file__).parents[2] / "aws"
-SERVICES = {"kms": "kms", "sts": "sts", "resourcegroupstaggingapi": "tag"}
+SERVICES = ("kms", "sts", "resourcegroupstaggingapi", "sqs")
 CLUSTER = "0b6c7ad2-52a5-4d9e-9a52-0d6f6c1f4f01"
 WIDE = Where()
 NARROW = Where("aws-cn", "111122223333", "cn-north-1", CLUSTER, ("arn:aws-cn:iam::111122223333:role/keys",))
@@ -25,11 +25,11 @@ FORBIDDEN = ("Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateMac"
 
 
 def known_operations() -> Mapping[str, str]:
-    """IAM's name of every operation that the three services have, by AWS's name of the operation."""
+    """IAM's name of every operation that the four services have, by AWS's name of the operation."""
     loader = create_loader()
     return {
-        operation: f"{prefix}:{operation}"
-        for service, prefix in SERVICES.items()
+        operation: iam_action(operation)
+        for service in SERVICES
         for operation in loader.load_service_model(service, "service-2")["operations"]
     }
 
@@ -80,6 +80,12 @@ def test_features_add_up() -> None:
 
 def test_no_feature_uses_or_shares_what_keys_protect() -> None:
     assert not [action for action in actions(policy(Feature, WIDE)) if action.partition(":")[2].startswith(FORBIDDEN)]
+
+
+def test_only_those_who_ask_for_events_may_take_them() -> None:
+    assert Feature.EVENTS not in USUAL
+    assert statement(Scope.QUEUE, NARROW)["Action"] == ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    assert statement(Scope.QUEUE, NARROW)["Resource"] == "arn:aws-cn:sqs:cn-north-1:111122223333:*"
 
 
 def test_only_those_who_ask_for_grants_may_share_what_keys_protect() -> None:
