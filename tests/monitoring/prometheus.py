@@ -28,9 +28,16 @@ def prometheus_folder() -> Path:
 
 
 def _unpack(folder: Path) -> None:
-    """The package needs nothing but libc, and no root to be unpacked."""
+    """The package needs nothing but libc, and no root to be unpacked. A new machine may know no packages yet."""
+    if _run(folder, "apt-get", "download", "prometheus") is not None:
+        _run(folder, "apt-get", "update")
     for command in (["apt-get", "download", "prometheus"], ["sh", "-c", "dpkg-deb -x prometheus_*.deb ."]):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if (failure := _run(folder, *command)) is not None:
             wish = "install Debian's package prometheus, or set PROMETHEUS to a folder with prometheus and promtool"
-            raise BinariesError(f"{' '.join(command)} failed ({wish}):\n{done.stderr[-1000:]}")
+            raise BinariesError(f"{' '.join(command)} failed ({wish}):\n{failure}")
+
+
+def _run(folder: Path, *command: str) -> str | None:
+    """The end of what the command complained about; None when it was right."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stderr[-1000:] if done.returncode else None
