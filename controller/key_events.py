@@ -25,7 +25,7 @@ import structlog
 
 from aws import event_queue
 from aws.clients import Connection
-from aws.errors import AWSError, FencedError, InvalidAccessError
+from aws.errors import AWSError, FencedError, InvalidAccessError, RetryableError
 from controller import metrics
 from controller.awsproviders import AWSProviders, regarding
 from controller.events import EventRecorder
@@ -169,7 +169,7 @@ class KeyEvents:
         """A provider that is not ready says so itself."""
         if isinstance(error, InvalidAccessError) and error.reason is Reason.PROVIDER_NOT_READY:
             return
-        if not isinstance(error, InvalidAccessError) and not _is_refusal(error) and failures < PATIENT_FAILURES:
+        if isinstance(error, RetryableError | FencedError | KubeError) and failures < PATIENT_FAILURES:
             return
         for ref in self._named.get(source, ()):
             obj = self._providers.store.get(ref)
@@ -183,12 +183,8 @@ def _identity(obj: KubeObject, spec: AWSProviderSpec) -> str:
     return f"{obj.namespace if has_secret else ''} {spec.model_dump_json(include=IDENTITY)}"
 
 
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, AWSError) and error.failure.code in DENIED_CODES
-
-
 def _advice(error: Exception) -> str:
-    if not isinstance(error, AWSError) or not _is_refusal(error):
+    if not isinstance(error, AWSError) or error.failure.code not in DENIED_CODES:
         return ""
     return f"Allow {iam_action(error.failure.operation)} to the provider's identity. "
 

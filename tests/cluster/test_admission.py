@@ -20,6 +20,7 @@ DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.yaml"))
 Spec = Any  # as a user may write it: of any type
 
 REGION = {"region": "us-east-1"}
+ACCOUNT = "111122223333"
 KEY_REF = {"name": "aws", "key": "id"}
 SECRET_REFS = {"accessKeyIDRef": KEY_REF, "secretAccessKeyRef": KEY_REF}
 ROLE = "arn:aws:iam::123456789012:role/operator"
@@ -150,6 +151,14 @@ GOOD_PROVIDERS: list[tuple[str, Spec]] = [
     ("a Secret", REGION | {"credentialsSecret": {"name": "aws"}}),
     ("an account", REGION | {"accountID": "000000000012"}),
     ("the longest externalID", REGION | {"assumeRoleARN": ROLE, "externalID": "x" * 1224}),
+    *(
+        (f"a queue at {host}", {"region": region, "events": {"queueURL": f"https://{host}/{ACCOUNT}/kms-events"}})
+        for host, region in (
+            ("sqs.us-east-1.amazonaws.com", "us-east-1"),
+            ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("vpce-1-ab.sqs.us-east-1.vpce.amazonaws.com", "us-east-1"),
+        )
+    ),
     ("47 default tags", REGION | {"defaultTags": tags(47)}),
 ]
 
@@ -165,6 +174,21 @@ BAD_PROVIDERS: list[tuple[str, Spec, str]] = [
     ("a sessionName with a space", REGION | {"sessionName": "a b"}, "a session name takes letters, digits and"),
     ("an account of 11 digits", REGION | {"accountID": "12345678901"}, "write the account's 12 digits, in quotes"),
     ("an account without quotes", REGION | {"accountID": 123456789012}, "spec.accountID in body must be of type string"),
+    ("events from nowhere", REGION | {"events": {}}, "spec.events.queueURL: Required value"),
+    *(
+        (f"the queue {url}", REGION | {"events": {"queueURL": url}}, "write the URL of a standard SQS queue, such as https://sqs.")
+        for url in (
+            f"arn:aws:sqs:us-east-1:{ACCOUNT}:kms-events",
+            f"http://sqs.us-east-1.amazonaws.com/{ACCOUNT}/kms-events",
+            f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/kms-events.fifo",
+            "https://sqs.us-east-1.amazonaws.com/kms-events",
+        )
+    ),
+    (
+        "a queue of another region",
+        REGION | {"events": {"queueURL": f"https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/kms-events"}},
+        "the queue must be in the provider's region",
+    ),
     ("a default tag of AWS", REGION | {"defaultTags": {"aws:x": "y"}}, "belong to AWS: choose another prefix"),
     ("48 default tags", REGION | {"defaultTags": tags(48)}, "spec.defaultTags: Too many: 48"),
 ]

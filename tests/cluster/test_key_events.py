@@ -10,7 +10,8 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.emulator import ACCOUNT_ID
 from tests.cluster.processes import wait_until
 from tests.cluster.proxy import AwsProxy, aws_proxy, operator_behind
-from tests.cluster.tenant import Tenant, is_settled, key
+from tests.cluster.tenant import SOON_SECONDS, Tenant, is_settled, key
+from tests.cluster.test_kmsaliases import alias
 from tests.reconcilers.test_cloudtrail import event
 
 REPAIRED_SECONDS = 5.0
@@ -18,7 +19,7 @@ KEYS = 5
 QUEUE_URL = f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT_ID}/kms-events"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def proxy(cluster: Cluster) -> Iterator[AwsProxy]:
     with aws_proxy(cluster.aws_endpoint) as between, operator_behind(between, cluster, resync_interval="1h") as operator:
         yield between
@@ -30,6 +31,7 @@ def tenant(proxy: AwsProxy, cluster: Cluster, namespace: str) -> Iterator[Tenant
     assert proxy
     user = Tenant(cluster, namespace)
     yield user
+    user.kubectl("delete", "kmsaliases", "--all", f"--timeout={SOON_SECONDS:.0f}s")
     user.leave()
 
 
@@ -54,10 +56,12 @@ class EventBridge:
 def test_a_change_behind_the_back_is_set_right_when_its_event_comes(proxy: AwsProxy, cluster: Cluster, tenant: Tenant) -> None:
     bridge = EventBridge(cluster)
     tenant.provide(events={"queueURL": QUEUE_URL})
-    tenant.apply(*(key(f"key-{number}", description="as declared") for number in range(KEYS)))
+    name = f"{tenant.namespace}-front"
+    tenant.apply(*(key(f"key-{number}", description="as declared") for number in range(KEYS)), alias(name, targetRef={"name": "key-1"}))
     wait_until(lambda: all(map(is_settled, tenant.all())), 30, "all keys ready")
     ids = [tenant.key_id(f"key-{number}") for number in range(KEYS)]
     arns = [tenant.described(one)["Arn"] for one in ids]
+    tenant.until(name, is_settled, kind="kmsalias")
     caller = tenant.get("main", "awsprovider")["status"]["callerIdentity"]
 
     bridge.put("<xml/>", "{}", event("UpdateKeyDescription", {"keyId": "00000000-0000-0000-0000-000000000000"}))
@@ -73,6 +77,14 @@ def test_a_change_behind_the_back_is_set_right_when_its_event_comes(proxy: AwsPr
     wait_until(lambda: bridge.left() == 0, REPAIRED_SECONDS, "an empty queue")
     assert proxy.writes.count("UpdateKeyDescription") == 1
     assert 1 <= proxy.calls.count("DescribeKey") <= 2  # one of the five keys; the second event may come after the first look
+
+    tenant.kms.delete_alias(AliasName=f"alias/{name}")
+    bridge.put(event("DeleteAlias", {"aliasName": f"alias/{name}"}, arns[1].replace(f"key/{ids[1]}", f"alias/{name}")))
+    wait_until(lambda: aliases(tenant, ids[1]) == [f"alias/{name}"], REPAIRED_SECONDS, "the alias")
+
+
+def aliases(tenant: Tenant, key_id: str) -> list[str]:
+    return [one["AliasName"] for one in tenant.kms.list_aliases(KeyId=key_id)["Aliases"]]
 
 
 def test_a_queue_that_is_not_there_is_told_of_and_keys_are_ready_all_the_same(cluster: Cluster, tenant: Tenant) -> None:
