@@ -2,19 +2,26 @@
 
 Rules:
 1. KMS counts requests per account and region, together with everybody else in the account. We take a fraction of each quota.
-2. A bucket holds one second's worth, at least one call. Whoever comes first is served first.
+2. A bucket holds one second's worth, at least one call. The more urgent is served first, and among equals who came first. Each AGING_SECONDS
+   of waiting count as one degree of urgency, so that nobody waits for ever behind others who keep coming.
 3. A throttled bucket halves its rate and gets it back evenly: others in the account need their share too.
 4. A provider may ask for another share of an account and region, or for other rates. Those that speak of the same one share its buckets: the
    smallest of what they say holds, so that none of them takes from another what that one wanted to leave to others.
 5. Waiting is cancelled by the caller's own deadline, and then takes nothing from those who wait behind.
 
-Time is the loop's: monotonic. Operations without a known quota do not wait. Not promised: fairness between processes, priorities.
+Time is the loop's: monotonic. Operations without a known quota do not wait. Not promised: fairness between processes.
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+import heapq
+import itertools
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
+
+from reconcilers.urgency import Urgency
 
 # Requests a second: KMS developer guide, "Request quotas" (2026). For GetResources AWS publishes none: 5 is a guess on the safe side,
 # and throttling would correct it.
@@ -56,6 +63,22 @@ RECOVERY_SECONDS = 30.0
 FLOOR = 1 / 16
 # AWS counts by the second: all refusals within one are the same piece of news.
 ONE_NEWS_SECONDS = 1.0
+# A resync that has waited for half of a pass's deadline goes before the newest change of a user.
+AGING_SECONDS = 10.0
+# What is missing from a token by rounding when its time has come.
+ROUNDING = 1e-6
+
+_urgency: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.USER)
+
+
+@contextlib.contextmanager
+def waiting_as(urgency: Urgency) -> Iterator[None]:
+    """All that is called within, in tasks begun there too, waits for its quotas with this urgency."""
+    token = _urgency.set(urgency)
+    try:
+        yield
+    finally:
+        _urgency.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +152,15 @@ class _Bucket:
     """`rate` tokens flow in every second, up to `_size`."""
 
     def __init__(self, rate: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._full_rate = self._rate = rate
         self._size = self._tokens = max(rate, 1.0)
-        self._seen = asyncio.get_running_loop().time()
+        self._seen = self._loop.time()
         self._slow_again = self._seen
-        self._turn = asyncio.Lock()  # serves in the order of arrival; who gives up leaves the line and has taken nothing
+        # By when they came, in seconds, less urgent ones as if they had come later: their order never changes by waiting.
+        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._ties = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def tune(self, rate: float) -> None:
         """Another full rate; a throttled bucket stays throttled by as much."""
@@ -141,14 +168,19 @@ class _Bucket:
             self._refill()
             self._rate *= rate / self._full_rate
             self._full_rate, self._size = rate, max(rate, 1.0)
+            self._serve()
 
     async def take(self) -> None:
-        async with self._turn:
-            self._refill()
-            if self._tokens < 1.0:
-                await asyncio.sleep((1.0 - self._tokens) / self._rate)
-                self._refill()
-            self._tokens -= 1.0  # slightly below 0 if the rate was halved meanwhile: the next one waits longer
+        turn = self._loop.create_future()
+        heapq.heappush(self._line, (self._loop.time() + _urgency.get() * AGING_SECONDS, next(self._ties), turn))
+        self._serve()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was our turn already
+                self._tokens += 1.0
+                self._serve()
+            raise
 
     def slow_down(self) -> None:
         self._refill()
@@ -157,8 +189,23 @@ class _Bucket:
             self._rate = max(self._rate / 2, self._full_rate * FLOOR)
             self._slow_again = self._seen + ONE_NEWS_SECONDS
 
+    def _serve(self) -> None:
+        """Those whose turn it is; the alarm calls again when it is the next one's. Who gave up has left the line."""
+        self._refill()
+        while self._line:
+            if self._line[0][2].done():
+                heapq.heappop(self._line)
+            elif self._tokens >= 1.0 - ROUNDING:
+                self._tokens -= 1.0
+                heapq.heappop(self._line)[2].set_result(None)
+            else:
+                break
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_later((1.0 - self._tokens) / self._rate, self._serve) if self._line else None
+
     def _refill(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         elapsed, self._seen = now - self._seen, now
         self._tokens = min(self._size, self._tokens + elapsed * self._rate)
         self._rate = min(self._full_rate, self._rate + elapsed * self._full_rate / 2 / RECOVERY_SECONDS)

@@ -18,6 +18,7 @@ import structlog
 
 from aws.clients import Connection
 from aws.errors import AWSError
+from aws.quotas import waiting_as
 from controller.awsproviders import AWSProviders, Reached
 from controller.dependent_objects import dependent_object
 from controller.events import EventRecorder, Regarding
@@ -36,6 +37,7 @@ from reconcilers.reasons import Reason
 from reconcilers.states import Failure, Operator, Problem, Unobservable
 from reconcilers.target_fields import DependentSpec, DependentStatus
 from reconcilers.targets import Target, Way, find_target, lead, way_back
+from reconcilers.urgency import Urgency, of_writes, urgency
 
 P = TypeVar("P", bound=DependentSpec)
 S = TypeVar("S", bound=DependentStatus)
@@ -96,6 +98,7 @@ class DependentPass(Generic[P, S, V]):
         self._found: KubeObject | Problem
         self._reached: Reached | None = None
         self._seen: V
+        self._urgency: Urgency
 
     @property
     def obj(self) -> DependentObject[P, S]:
@@ -104,8 +107,10 @@ class DependentPass(Generic[P, S, V]):
 
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
+        self._urgency = urgency(self.obj, made=self._craft.has_made(self.obj.status))
         try:
-            return await self._carry_out()
+            with waiting_as(self._urgency):
+                return await self._carry_out()
         except AWSError as error:
             look_again = await self._after(error.failure)
             if look_again is None:
@@ -123,7 +128,8 @@ class DependentPass(Generic[P, S, V]):
         self._seen = await self._craft.observe(self._connection, self.obj, way)
         for _ in range(MAX_ROUNDS):
             plan = self._craft.plan(self.obj, way, self._seen, self._now)
-            look_again = await self._apply_all(plan)
+            with waiting_as(of_writes(self._urgency)):
+                look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 return look_again
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")

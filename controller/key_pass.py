@@ -27,6 +27,7 @@ from aws import kms
 from aws.clients import Connection
 from aws.errors import AWSError, FencedError, InvalidAccessError
 from aws.public_keys import read_public_key
+from aws.quotas import waiting_as
 from aws.replicas import failed, replicate_key, take_replication_quota
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
@@ -93,6 +94,7 @@ from reconcilers.states import (
     Seen,
     Unobservable,
 )
+from reconcilers.urgency import of_writes, urgency
 from reconcilers.wanted import asked, deletion_policy
 
 # Record, cancel the deletion, claim, enable, rotate, and once more to see that nothing is left: no path needs more plans, but for the
@@ -125,6 +127,7 @@ class KeyPass:
         self.key = key
         self._provider = provider
         self._now = now
+        self._urgency = urgency(key, made=key.status.key_id is not None)
         self._reached: Reached | None = None
         self._account: Account | Unobservable
         self._seen: Seen
@@ -137,7 +140,8 @@ class KeyPass:
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
         try:
-            return await self._carry_out()
+            with waiting_as(self._urgency):
+                return await self._carry_out()
         except FencedError as error:
             if self._sending is not None:  # nothing was sent, and that is known
                 await self._after(Failure(FailureKind.RETRY, self._sending, "Fenced", str(error)))
@@ -167,7 +171,8 @@ class KeyPass:
         for _ in range(MAX_ROUNDS):
             await self._read_public_key()
             plan = self._plan()
-            look_again = await self._apply_all(plan)
+            with waiting_as(of_writes(self._urgency)):
+                look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 await self._note_key_id(begun)
                 return look_again

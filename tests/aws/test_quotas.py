@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from aws.quotas import PER_SECOND, RECOVERY_SECONDS, Quotas, RateLimits
+from aws.quotas import AGING_SECONDS, PER_SECOND, RECOVERY_SECONDS, Quotas, RateLimits, waiting_as
 from reconcilers.provider_fields import KMS_OPERATIONS
+from reconcilers.urgency import Urgency
 
 pytestmark = pytest.mark.virtual_time
 
@@ -61,6 +62,41 @@ async def test_who_came_first_goes_first_and_who_gives_up_takes_nothing() -> Non
     await asyncio.gather(*(one(number, 1.5 if number in {1, 2, 3} else 100) for number in range(6)))
     assert order == [0, 1, 4, 5]
     assert asyncio.get_running_loop().time() - began == pytest.approx(3)
+
+
+async def served(quotas: Quotas, *line: tuple[str, Urgency, float]) -> list[str]:
+    """Who may call in which order, of those who come so many seconds from now."""
+    order: list[str] = []
+
+    async def one(name: str, urgency: Urgency, comes: float) -> None:
+        await asyncio.sleep(comes)
+        with waiting_as(urgency):
+            await quotas.take(*HERE, "CreateKey")
+        order.append(name)
+
+    await asyncio.gather(*(one(*each) for each in line))
+    return order
+
+
+async def test_the_more_urgent_goes_first_whoever_came_first() -> None:
+    line = [(urgency.name, urgency, 0.1) for urgency in reversed(Urgency)]
+    quotas = Quotas(0.2)
+    assert await served(quotas, ("nobody waits", Urgency.RESYNC, 0), *line) == ["nobody waits", "USER", "CREATION", "REPAIR", "RESYNC"]
+
+
+async def test_a_resync_is_served_though_users_keep_coming() -> None:
+    users = [(f"user {number}", Urgency.USER, number / 2) for number in range(200)]  # twice as many as can be served
+    order = await served(Quotas(0.2), *users, ("resync", Urgency.RESYNC, 0.6))
+    assert order.index("resync") == pytest.approx(2 * Urgency.RESYNC * AGING_SECONDS, abs=3)
+
+
+async def test_a_turn_that_comes_together_with_the_end_of_patience_is_not_lost() -> None:
+    quotas = Quotas(0.2)
+    await quotas.take(*HERE, "CreateKey")
+    line = [asyncio.create_task(quotas.take(*HERE, "CreateKey")) for _ in range(2)]
+    asyncio.get_running_loop().call_later(1, line[0].cancel)
+    assert await line[1] == pytest.approx(1, abs=0.01)
+    assert line[0].cancelled()
 
 
 async def test_throttling_halves_the_rate_once_for_all_calls_in_flight_and_it_recovers() -> None:
