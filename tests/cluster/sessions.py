@@ -110,7 +110,7 @@ class Reader:
         return word
 
     def _path(self, word: str) -> str:
-        return str(self._folder / word) if (self._folder / word).is_file() else word
+        return str(self._folder / word) if (self._folder / word).exists() else word
 
     def _operator(self, arguments: list[str], module: str = "controller") -> str:
         around = {

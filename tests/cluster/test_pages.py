@@ -13,7 +13,7 @@ from tests.cluster.sessions import Page, PageError, Reader, Step, read_page
 from tests.cluster.tenant import provider
 
 DOCS = REPOSITORY / "docs"
-TASKS = ("adopt", "grants", "kubectl", "multi-region", "plan", "recover", "rotate")
+TASKS = ("adopt", "grants", "kubectl", "multi-region", "plan", "recover", "rotate", "tutorial")
 
 ID, OTHER_ID = "1e5b2159-143a-4508-91a5-5025bcef86f9", "b02967a6-6ccb-49f4-b31f-246211b3a7a7"
 
@@ -24,8 +24,10 @@ def reader(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with cluster.beside(Backend.STRICT) as beside, beside.operator(resync_interval="2s", quota_fraction="1.0") as operator:
         beside.kubectl("apply", "-f", "-", stdin=json.dumps(provider("main")))
         beside.kubectl("wait", "--for=condition=Ready", "awsprovider/main", "--timeout=30s")
-        yield Reader(beside, tmp_path_factory.mktemp("reader"))
-        beside.kubectl("delete", "awsprovider", "main", "--timeout=30s")
+        folder = tmp_path_factory.mktemp("reader")
+        (folder / "manifests").symlink_to(REPOSITORY / "manifests")
+        yield Reader(beside, folder)
+        beside.kubectl("delete", "awsprovider,secret", "--all", "--timeout=30s")
         assert operator.process.terminate(30) == 0
 
 
@@ -39,7 +41,7 @@ def test_a_page_shows_what_its_commands_print(reader: Reader, cluster: Cluster, 
 
 def test_the_readme_leads_to_every_page() -> None:
     readme = (REPOSITORY / "README.md").read_text()
-    assert [task for task in TASKS if f"(docs/{task}.md)" not in readme] == []
+    assert [task for task in TASKS if f"(docs/{task}.md" not in readme] == []
 
 
 PAGE = f"""# Title

@@ -13,6 +13,8 @@ import yaml
 
 from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.emulator import REPOSITORY
+from tests.cluster.helm import render
+from tests.cluster.operator_process import NAMESPACE
 from tests.cluster.probe import status
 from tests.cluster.processes import Process, free_port, wait_until
 from tests.cluster.tenant import Tenant
@@ -20,6 +22,7 @@ from tests.monitoring.dashboards import DASHBOARDS, FOLDER, files
 from tests.monitoring.prometheus import prometheus_folder
 
 RULES = REPOSITORY / "manifests/components/prometheus-rules/rules.yaml"
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 READY_SECONDS = 30.0
 # A rate over five minutes needs two scrapes, and a histogram that moved between them.
 DATA_SECONDS = 40.0
@@ -28,8 +31,11 @@ QUERIES = [(panel.title, query) for _, panels in DASHBOARDS.values() for panel i
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
+    """A cluster into which Helm has installed, where Pod Security is restricted."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}}
     with running_cluster() as running:
-        running.install()
+        running.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([namespace, *render(NAMESPACE, {})]))
+        running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         yield running
 
 
