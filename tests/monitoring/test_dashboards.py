@@ -47,6 +47,8 @@ def prometheus(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
     with cluster.operator(resync_interval="2s", allow_custom_endpoints=True) as operator:
         target = operator.metrics_url.removeprefix("http://").removesuffix("/metrics")
         with scraping(folder, target) as url:
+            # An increase is seen only of what was scraped before.
+            wait_until(lambda: has_number(asked(url, "up == 1")), READY_SECONDS, "the first scrape")
             tenant.provide()
             tenant.declare("orders", enableKeyRotation=True, deletionPolicy="Delete")
             tenant.declare("gone", deletionPolicy="Delete", tags={"purpose": "deletion"})
