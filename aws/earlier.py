@@ -1,7 +1,7 @@
 """The keys of this cluster by the object that their owner tag names: how an object that was deleted and made again finds its key.
 
 Rules:
-1. The tag index is read once for each account and region, at the first need; keys that we make are added as they are made. So a new object
+1. The tag index is read once for each account and region, at the first need; keys that we make or claim are added at once. So a new object
    costs no call. What another process tags meanwhile is seen by the next process.
    The index is minutes late, so the keys that it does not show are looked at too, up to MOST_SCANNED of them: an account with more keys of
    others relies on the index, and may make a second key for an object that was deleted, and made again, across a restart within minutes.
@@ -56,7 +56,7 @@ class EarlierKeys:
         return tuple(key for key in seen if key is not None)
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
-        """A key that was made just now; the tag index will know it in some minutes."""
+        """A key that was made or claimed just now; the tag index will know it in some minutes."""
         self._places[connection.account_id, connection.region].arns[owner].add(arn)
 
     async def _loaded(self, connection: Connection, place: _Place) -> None:

@@ -26,8 +26,12 @@ NOT_TO_BE_SEEN = Unobservable(Reason.KEY_NOT_USABLE_YET, "KMS lists the replica 
 
 
 async def with_replicas(connection: Connection, key: ObservedKey, asked: Asked) -> ObservedKey:
-    """The primary key with its replicas as they are: those that KMS lists with it, and those that are asked about. Raises no AWSError."""
-    regions = {*key.replicas, *asked.replicas} - {key.region} if key.multi_region_key_type == "PRIMARY" else set()
+    """The key with its replicas as they are: those that KMS lists with it, and those that are asked about. Raises no AWSError.
+
+    A key that is a replica itself, since somebody moved the primary to another region, is asked about in the regions that we know.
+    """
+    listed = key.replicas if key.multi_region_key_type == "PRIMARY" else ()
+    regions = {*listed, *asked.replicas} - {key.region} if key.multi_region else set()
     if not regions:
         return key
     by_default = Asked(policy=asked.policy, aliases=asked.aliases)

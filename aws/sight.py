@@ -39,7 +39,7 @@ class Sight:
         self._earlier = EarlierKeys(operator.cluster_id)
 
     def remember(self, connection: Connection, owner_name: str, arn: str) -> None:
-        """A key that was made just now: the tag index will know it in some minutes."""
+        """A key that was made or claimed just now: the tag index will know it in some minutes."""
         self._earlier.remember(connection, owner_name, arn)
 
     async def observe(self, connection: Connection, key: KeyObject, now: datetime) -> Seen:
@@ -58,7 +58,7 @@ class Sight:
         if key.spec.adopt is None or key.deleting or key.status.creation_attempt is not None:
             return await self._own(connection, key, wish, now)
         offered = await named_key(connection, key.spec.adopt, wish)
-        if offered.found is not None or not key.spec.adopt.or_create or key.spec.observes:
+        if offered.found is not None or key.spec.observes:
             return offered
         return replace(offered, otherwise=await self._own(connection, key, wish, now))
 

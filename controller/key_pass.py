@@ -56,6 +56,7 @@ from reconcilers.actions import (
     RemoveFinalizer,
     ReplicateKey,
     RotateKeyOnDemand,
+    TagResource,
     WriteExport,
 )
 from reconcilers.after import after, with_replica
@@ -73,7 +74,7 @@ from reconcilers.holds import plan_held
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
-from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
+from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER, OWNER_TAG
 from reconcilers.news import news
 from reconcilers.ownership import owner
 from reconcilers.policy_findings import policy_news
@@ -342,6 +343,8 @@ class KeyPass:
         self._sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
         answer = await kms.apply(connection, action)
         self._sending = None
+        if isinstance(action, TagResource) and OWNER_TAG in action.tags:  # claimed: the tag index will know it in some minutes
+            self._means.sight.remember(connection, action.tags[OWNER_TAG], action.key)
         if isinstance(action, CancelKeyDeletion) and action.key == before.arn:  # a pending key shows no rotation
             anew = await self._means.sight.look(self._connection, before.arn, asked(self.key))
             self._looked = before = anew if isinstance(anew, ObservedKey) else before

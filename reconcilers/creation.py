@@ -33,6 +33,7 @@ from reconcilers.states import (
     Offered,
     Operator,
     Problem,
+    Unobservable,
     Wanted,
 )
 from reconcilers.stops import PATIENCE, finalizer, has_lasted, immutable_conflict, stop
@@ -57,14 +58,19 @@ def adopt(key: KeyObject, wanted: Wanted, seen: Offered, operator: Operator, now
 
 
 def _adopt_none(key: KeyObject, wanted: Wanted, seen: NotCreated | Candidates, operator: Operator, now: datetime) -> Plan:
-    """There is no key of the name in spec.adopt: wait for it, or make one once that is certain."""
+    """There is no key of the name in spec.adopt: one that an earlier object adopted comes back; else wait for it, or make one.
+
+    An alias that led to the key is freed when its object goes, so that the same manifest may find no key of that name.
+    """
+    made = make(key, wanted, seen.earlier, operator, now) if isinstance(seen, NotCreated) else resolve(key, wanted, seen, operator, now)
+    if any(isinstance(action, RecordKey) for action in made.actions):
+        return made
     name = key.spec.adopt.told if key.spec.adopt else ""
     missing = f"There is no key {name} in account {wanted.account_id}, region {wanted.region}"
     if key.spec.adopt is None or not key.spec.adopt.or_create:
         message = f"{missing}: correct spec.adopt, or set its policy to AdoptOrCreate."
         problem = Problem(Reason.KEY_NOT_FOUND, message, stalled=has_lasted(key, Reason.KEY_NOT_FOUND, now))
         return stop(key, problem, operator, now)
-    made = make(key, wanted, seen.earlier, operator, now) if isinstance(seen, NotCreated) else resolve(key, wanted, seen, operator, now)
     if has_waited(key, operator, now) or not any(isinstance(action, CreateKey) for action in made.actions):
         return made
     verdict = working(Reason.ADOPTING, f"{missing}. It is looked for once more before one is made.")
@@ -76,7 +82,11 @@ def make(key: KeyObject, wanted: Wanted, earlier: tuple[ObservedKey, ...], opera
     ours = tuple(candidate for candidate in earlier if claimable(key, candidate, operator.cluster_id))
     if len(ours) > 1:
         return stop(key, _ambiguous(ours), operator, now)
-    return _take_over(key, wanted, ours[0], operator, now) if ours else _create(key, wanted, operator, now)
+    if ours:
+        return _take_over(key, wanted, ours[0], operator, now)
+    # The index told of them under this object's name: what hides its tags may be the key that shall come back.
+    hidden = next((candidate.tags for candidate in earlier if isinstance(candidate.tags, Unobservable)), None)
+    return stop(key, Problem(hidden.reason, hidden.message), operator, now) if hidden else _create(key, wanted, operator, now)
 
 
 def _create(key: KeyObject, wanted: Wanted, operator: Operator, now: datetime) -> Plan:

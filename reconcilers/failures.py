@@ -48,7 +48,7 @@ def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: dateti
     if key.deleting and problem.stalled:
         problem = Problem(Reason.DELETION_BLOCKED, f"{problem.message} {LET_GO}")
     fields: dict[str, object] = {"last_error": last_error(key.status.last_error, failure, now)}
-    if nothing_was_made(key) and failure.operation != "CreateKey":
+    if key.status.key_id is None and nothing_was_made(key) and failure.operation != "CreateKey":
         fields["last_error"] = key.status.last_error  # the memory that no key was made outlives other failures
     if failure.operation in SENT_ONCE and failure.kind is not FailureKind.UNKNOWN_RESULT:
         fields["creation_attempt" if failure.operation == "CreateKey" else "rotation_attempt"] = None

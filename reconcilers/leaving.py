@@ -16,7 +16,7 @@ from reconcilers.key_status import ReplicaStatus
 from reconcilers.ownership import claimable
 from reconcilers.repairs import UNSETTLED
 from reconcilers.replica_wishes import asked_of_replica
-from reconcilers.replicas import is_ours, records_of, unresolved
+from reconcilers.replicas import is_new, is_ours, records_of, shows_no_tags_yet, unresolved
 from reconcilers.states import KeyObject, Missing, ObservedKey, Operator, Unobservable
 from reconcilers.wanted import window_in_days
 
@@ -41,9 +41,13 @@ def leaving(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operator:
             case Missing():
                 if unresolved(record, operator, now):
                     all_of_them.waits.append(f"ReplicateKey to {region} was sent and its answer lost: looking for the replica.")
+                elif is_new(record, now):
+                    all_of_them.waits.append(f"KMS does not show the new replica in {region} everywhere yet.")
             case Unobservable():
                 if _may_be_ours(record):
                     all_of_them.blocked.append(f"The replica in {region} cannot be seen: {there.message}")
+            case ObservedKey() if shows_no_tags_yet(record, there, now) and not is_ours(key, there, record, operator.cluster_id):
+                all_of_them.waits.append(f"KMS does not show the tags of the new replica in {region} yet.")
             case ObservedKey() if _may_be_ours(record):
                 _leave(key, there, record, policy, operator, all_of_them)
     return all_of_them

@@ -224,10 +224,10 @@ def _absent(scene: Scene, record: ReplicaStatus, wish: Wanted | None) -> RegionP
         message = "ReplicateKey was sent and its answer lost: the operator looks for the replica before it tries again."
         waits = _waits(record, Reason.CREATION_UNKNOWN, message, delay_after(record.creation_attempt, scene.now))
         return replace(waits, needs_enabled_key=wish is not None)
+    if is_new(record, scene.now):
+        return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the new replica everywhere yet.", SOON)
     if wish is None:
         return RegionPlan(None)
-    if record.managed and record.creation_date is not None and scene.now - record.creation_date < LAG:
-        return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the new replica everywhere yet.", SOON)
     if scene.seen.multi_region_key_type != "PRIMARY":
         problem = Problem(Reason.REPLICA_NOT_READY, "Another region has the primary key now, so nothing is replicated from here.")
         return RegionPlan(_with(record, problem), (), problem, LATER)
@@ -259,7 +259,7 @@ def _present(scene: Scene, record: ReplicaStatus, wish: Wanted, seen: ObservedKe
     if isinstance(seen.tags, Unobservable):
         return RegionPlan(_with(record, _from(seen.tags)), (), _from(seen.tags), LATER)
     ours = is_ours(scene.key, seen, record, scene.operator.cluster_id)
-    if not ours and _shows_not_yet(record, seen, scene.now):
+    if not ours and shows_no_tags_yet(record, seen, scene.now):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the tags of the new replica yet.", SOON)
     if not ours and not claimable(scene.key, seen, scene.operator.cluster_id):
         return _foreign(record, seen)
@@ -304,7 +304,10 @@ def _surplus(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
     is_due = record.managed or record.creation_attempt is not None
     if is_due and isinstance(seen.tags, Unobservable):
         return RegionPlan(_with(record, _from(seen.tags)), (), _from(seen.tags), LATER)
-    if not is_due or not is_ours(scene.key, seen, record, scene.operator.cluster_id):
+    ours = is_ours(scene.key, seen, record, scene.operator.cluster_id)
+    if is_due and not ours and shows_no_tags_yet(record, seen, scene.now):
+        return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the tags of the new replica yet.", SOON)
+    if not is_due or not ours:
         return RegionPlan(record.model_copy(update=_NOTHING_OURS))
     record = record.model_copy(update={"managed": True, "creation_attempt": None})
     return _dispose(scene, record, seen)
@@ -349,7 +352,12 @@ def _shown(seen: ObservedKey) -> dict[str, Any]:
     }
 
 
-def _shows_not_yet(record: ReplicaStatus, seen: ObservedKey, now: datetime) -> bool:
+def is_new(record: ReplicaStatus, now: datetime) -> bool:
+    """Whether KMS answered for this replica so lately that it may not show it everywhere."""
+    return bool(record.managed) and record.creation_date is not None and now - record.creation_date < LAG
+
+
+def shows_no_tags_yet(record: ReplicaStatus, seen: ObservedKey, now: datetime) -> bool:
     """A replica of our own attempt, without the tags that it was made with."""
     tagless = isinstance(seen.tags, Mapping) and not set(OWNER_TAGS) & set(seen.tags)
     return tagless and record.creation_attempt is not None and now - record.creation_attempt.time < LAG

@@ -54,6 +54,7 @@ class World:
         self.kms = client("kms", credentials=credentials)
         self.tagging = client("resourcegroupstaggingapi", credentials=credentials)
         self.sts = client("sts", credentials=credentials)
+        self.sqs, self.queues = client("sqs", credentials=credentials), client("sqs")
 
     def key(self, tags: list[dict[str, str]] = TAGS, **more: Any) -> str:
         """A key that the administrator made."""
@@ -70,6 +71,18 @@ class World:
         name = f"alias/least-{next(_names)}"
         self.root.create_alias(AliasName=name, TargetKeyId=self.key())
         return name
+
+    def queue(self) -> str:
+        """The URL of a queue with one message."""
+        url = str(self.queues.create_queue(QueueName="infra-operator")["QueueUrl"])
+        self.queues.send_message(QueueUrl=url, MessageBody="{}")
+        return url
+
+    def received(self) -> dict[str, str]:
+        """A message that is being read."""
+        url = self.queue()
+        (message, *_) = self.queues.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]
+        return {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
 
     def granted(self) -> dict[str, str]:
         """A key with a grant."""
@@ -120,6 +133,8 @@ CALLS: dict[str, Callable[[World], object]] = {
     "kms:ReplicateKey": lambda w: w.kms.replicate_key(KeyId=w.key(MultiRegion=True), ReplicaRegion="eu-west-1", Tags=TAGS),
     "kms:ListKeys": lambda w: w.kms.list_keys(),
     "tag:GetResources": lambda w: w.tagging.get_resources(ResourceTypeFilters=["kms"]),
+    "sqs:ReceiveMessage": lambda w: w.sqs.receive_message(QueueUrl=w.queue()),
+    "sqs:DeleteMessage": lambda w: w.sqs.delete_message(**w.received()),
     "sts:AssumeRole": lambda w: w.sts.assume_role(RoleArn=w.role(), RoleSessionName="infra-operator"),
     "sts:TagSession": lambda w: w.sts.assume_role(
         RoleArn=w.role(), RoleSessionName="infra-operator", Tags=[{"Key": "a", "Value": "b"}]

@@ -22,6 +22,7 @@ ID, OTHER_ID = "1e5b2159-143a-4508-91a5-5025bcef86f9", "b02967a6-6ccb-49f4-b31f-
 def reader(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A user of the namespace default, which has one provider; the AWS is the one that refuses what AWS refuses."""
     with cluster.beside(Backend.STRICT) as beside, beside.operator(resync_interval="2s", quota_fraction="1.0") as operator:
+        beside.kubectl("delete", "secret", "--all", "--timeout=30s")  # of those who were in this namespace before
         beside.kubectl("apply", "-f", "-", stdin=json.dumps(provider("main")))
         beside.kubectl("wait", "--for=condition=Ready", "awsprovider/main", "--timeout=30s")
         folder = tmp_path_factory.mktemp("reader")

@@ -89,7 +89,7 @@ def test_every_attempt_is_refused_and_nothing_is_asked_of_aws(
     }
     assert all(ready["status"] == "False" for ready in seen.values())
     assert proxy.calls[calls:] == []
-    told = json.dumps(own.all("kmskeys,awsproviders,kmsaliases,kmsgrants"))
+    told = json.dumps([own.all(kind) for kind in ("kmskeys", "awsproviders", "kmsaliases", "kmsgrants")])
     assert victim.get("orders")["status"]["keyArn"] not in told
 
 

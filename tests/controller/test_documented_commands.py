@@ -28,7 +28,7 @@ def files_that_documents_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_documents_show_commands() -> None:
-    assert {name for name, _ in commands()} >= {"tutorial.md", "migration.md", "kubectl.md"}
+    assert {name for name, _ in commands()} >= {"plan.md", "migration.md", "kubectl.md"}
 
 
 @pytest.mark.parametrize(("document", "command"), sorted(set(commands())))

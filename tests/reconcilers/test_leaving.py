@@ -51,6 +51,8 @@ def test_what_is_ours_is_disposed_of_and_nothing_else(there: Any, known: Replica
         (replica("Creating"), KEPT, True, False),
         (Missing(KEY_ID), record(creation_attempt=attempt(timedelta(seconds=9))), True, False),
         (Missing(KEY_ID), record(creation_attempt=attempt(timedelta(hours=9))), False, False),
+        (Missing(KEY_ID), record(managed=True, creation_date=NOW - timedelta(seconds=9)), True, False),  # KMS does not show it yet
+        (replica(tags={}), record(creation_attempt=attempt(timedelta(seconds=9))), True, False),
         (DENIED, KEPT, False, True),
         (DENIED, None, False, True),
         (DENIED, record(managed=False), False, False),

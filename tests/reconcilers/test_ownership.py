@@ -69,6 +69,13 @@ class TestComingBack:
             made = plan_kmskey(key(), account(), Candidates((), thorough=True, earlier=earlier), operator(), NOW)
             assert made.actions == (RecordKey(earlier[0]),)
 
+    @pytest.mark.parametrize("kind", ["new", "restored"])
+    def test_one_that_hides_its_tags_keeps_a_second_one_from_being_made(self, kind: str) -> None:
+        hidden = (observed(tags=DENIED),)
+        seen = NotCreated(hidden) if kind == "new" else Candidates((), thorough=True, earlier=hidden)
+        made = plan_kmskey(key(finalizers=()), account(), seen, operator(), NOW)
+        assert (made.actions, told(made)) == ((), stalled(DENIED.reason))
+
     def test_it_is_claimed_before_anything_else_is_changed_and_its_id_is_remembered_before_that(self) -> None:
         wish = key(KMSKeySpec(description="new", enable_key_rotation=True))
         made = plan_kmskey(wish, account(), predecessors("Disabled"), operator(), NOW)

@@ -14,7 +14,7 @@ from aws.search import Search
 from controller import key_pass
 from controller.key_pass import KeyPass
 from controller.lease import Lease
-from reconcilers import deletion, kmskey
+from reconcilers import creation, deletion
 from reconcilers.states import Candidates
 from tests.simulation.aws_wires import AwsLine, _ModelWire, lost_answer
 from tests.simulation.calls import Call
@@ -158,7 +158,7 @@ def tag_look_up(patch: pytest.MonkeyPatch) -> None:
 
 
 def grace(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kmskey, "proves_none", lambda *_: True)
+    patch.setattr(creation, "proves_none", lambda *_: True)
 
 
 def lease_check(patch: pytest.MonkeyPatch) -> None:
