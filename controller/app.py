@@ -268,6 +268,7 @@ def _terms(open_wire: OpenWire, lease: Lease | NoLease, call_seconds: float) -> 
 
     def observed(service: str, operation: str, code: str, seconds: float) -> None:
         metrics.AWS_REQUEST.labels(service=service, operation=operation, code=code).inc()
+        metrics.AWS_REQUEST_ATTEMPTS.labels(service=service, operation=operation).inc()
         metrics.AWS_REQUEST_DURATION_SECONDS.labels(service=service, operation=operation).observe(seconds)
 
     def waited(operation: str, seconds: float) -> None:

@@ -95,6 +95,9 @@ LEADER_ELECTION_SLOWPATH = Counter(
 )
 
 AWS_REQUEST = Counter("aws_request", "AWS answers, by code: OK or the name of the error.", ("service", "operation", "code"))
+AWS_REQUEST_ATTEMPTS = Counter(
+    "aws_request_attempts", "Requests sent to AWS: one for each call, because the client repeats nothing.", ("service", "operation")
+)
 AWS_REQUEST_DURATION_SECONDS = Histogram(
     "aws_request_duration_seconds", "Duration of an AWS request.", ("service", "operation"), buckets=_AWS_REQUEST_BUCKETS
 )
@@ -133,9 +136,12 @@ _PER_QUEUE = (
 
 
 def start_calls_at_zero(service: str, operations: Iterable[str]) -> None:
-    """Creates the series of these operations' successes: an alert on their increase would miss the first one."""
+    """Creates the series of these operations and of their successes: an alert on their increase would miss the first one."""
     for operation in operations:
         AWS_REQUEST.labels(service=service, operation=operation, code="OK")
+        AWS_REQUEST_ATTEMPTS.labels(service=service, operation=operation)
+        AWS_REQUEST_DURATION_SECONDS.labels(service=service, operation=operation)
+        AWS_QUOTA_WAIT_SECONDS.labels(operation=operation)
 
 
 def start_at_zero(controllers: Iterable[str]) -> None:

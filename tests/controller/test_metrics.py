@@ -27,6 +27,7 @@ CONTRACT = [
     ("leader_election_master_status", "gauge", ("name",)),
     ("leader_election_slowpath_total", "counter", ("name",)),
     ("aws_request_total", "counter", ("service", "operation", "code")),
+    ("aws_request_attempts_total", "counter", ("service", "operation")),
     ("aws_request_duration_seconds", "histogram", ("service", "operation")),
     ("aws_quota_wait_seconds", "histogram", ("operation",)),
     ("resource_condition", "gauge", ("kind", "type", "status", "reason")),
@@ -75,3 +76,12 @@ def test_what_was_counted_before_stays() -> None:
 def test_there_is_one_series_for_each_counter() -> None:
     metrics.start_at_zero([MINE])
     assert not [line for line in exposed().splitlines() if line.partition("{")[0].endswith("_created")]
+
+
+def test_the_calls_of_aws_are_zero_from_the_start() -> None:
+    metrics.start_calls_at_zero("kms", ["CreateKeyOfThisTest"])
+    started = exposed()
+    assert 'aws_request_total{code="OK",operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
+    assert 'aws_request_attempts_total{operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
+    assert 'aws_request_duration_seconds_count{operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
+    assert 'aws_quota_wait_seconds_count{operation="CreateKeyOfThisTest"} 0.0' in started
