@@ -11,6 +11,7 @@ Rules:
 import contextlib
 import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,6 +27,8 @@ from typing import Self
 LEASH = Path(__file__).with_name("leash.py")
 POLL_SECONDS = 0.05
 SCRATCH_PREFIX = "infra-operator-"
+# Below Linux' ephemeral ports (32768 and up), from which outgoing connections are given theirs.
+FIRST_PORT, PORTS_EACH, WORKERS = 12_000, 2_000, 10
 
 
 class ProcessError(Exception):
@@ -102,9 +105,16 @@ def wait_until(check: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now; who binds it must be ready to lose a race for it."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now, and that no outgoing connection is given.
+
+    Each process of the tests (pytest-xdist) has a range of its own, so that two of them do not choose the same one.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = range(FIRST_PORT + worker % WORKERS * PORTS_EACH, FIRST_PORT + (worker % WORKERS + 1) * PORTS_EACH)
+    for port in random.sample(own, len(own)):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise ProcessError(f"every port from {own.start} to {own.stop - 1} is taken")
 
 
 @contextlib.contextmanager
