@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.cluster import Cluster, running_cluster
+from tests.cluster.operator_process import Operator
 from tests.cluster.tenant import Tenant
 
 # Keys before their provider: an operator that still runs would want it.
@@ -34,3 +35,21 @@ def namespace(cluster: Cluster) -> Iterator[str]:
             cluster.kubectl("patch", kind, one, "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
         if left:
             cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=30s")
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster) -> Iterator[Operator]:
+    """One that looks at each object every second; it ends in order. For the tests of one file."""
+    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
+        yield running
+        assert running.process.terminate(30) == 0
+
+
+@pytest.fixture
+def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
+    """A user of a new namespace that has a provider; the keys that a test leaves there go by the operator's hand."""
+    assert operator
+    user = Tenant(cluster, namespace)
+    user.provide()
+    yield user
+    user.leave()

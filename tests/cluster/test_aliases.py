@@ -1,6 +1,5 @@
 """Aliases on a real API server and an emulated AWS: what admission says, and what becomes of them in AWS."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from tests.cluster.admission import stored
 from tests.cluster.api import RefusedError
 from tests.cluster.cluster import Cluster
-from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
 from tests.cluster.tenant import SOON_SECONDS, Tenant, condition
 
@@ -42,22 +40,6 @@ def test_what_cannot_be_an_alias_is_refused_with_what_to_write(cluster: Cluster,
     with pytest.raises(RefusedError) as refused:
         stored(cluster, "KMSKey", {"aliases": aliases})
     assert words in str(refused.value)
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Operator]:
-    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
-        yield running
-        assert running.process.terminate(30) == 0
-
-
-@pytest.fixture
-def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
-    assert operator
-    user = Tenant(cluster, namespace)
-    user.provide()
-    yield user
-    user.leave()
 
 
 def aliases(tenant: Tenant, name: str = "k") -> set[str]:

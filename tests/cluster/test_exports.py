@@ -1,32 +1,11 @@
 """exportTo on a real API server, with the operator's own rights, and an emulated AWS."""
 
 import base64
-from collections.abc import Iterator
 
-import pytest
-
-from tests.cluster.cluster import Cluster
-from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
 from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, secret
 
 RSA: Object = {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Operator]:
-    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
-        yield running
-        assert running.process.terminate(30) == 0
-
-
-@pytest.fixture
-def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
-    assert operator
-    user = Tenant(cluster, namespace)
-    user.provide()
-    yield user
-    user.leave()
 
 
 def test_a_key_is_exported_repaired_moved_and_nobody_else_s_object_is_touched(tenant: Tenant) -> None:

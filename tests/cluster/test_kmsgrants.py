@@ -9,7 +9,6 @@ import pytest
 from reconcilers.names import API_VERSION
 from tests.cluster.cluster import Cluster
 from tests.cluster.kubectl import KubectlError
-from tests.cluster.operator_process import Operator
 from tests.cluster.processes import wait_until
 from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, is_settled, key
 
@@ -37,21 +36,11 @@ def test_what_cannot_be_is_refused_with_what_to_write(cluster: Cluster, spec: Ob
     assert words in str(refused.value)
 
 
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Operator]:
-    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
-        yield running
-        assert running.process.terminate(30) == 0
-
-
 @pytest.fixture
-def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
-    assert operator
-    user = Tenant(cluster, namespace)
-    user.provide()
-    yield user
-    user.kubectl("delete", "kmsgrants", "--all", f"--timeout={SOON_SECONDS:.0f}s")
-    user.leave()
+def tenant(tenant: Tenant) -> Iterator[Tenant]:
+    """Its kmsgrants go before the keys."""
+    yield tenant
+    tenant.kubectl("delete", "kmsgrants", "--all", f"--timeout={SOON_SECONDS:.0f}s")
 
 
 def test_a_grant_comes_changes_is_repaired_and_goes(tenant: Tenant, cluster: Cluster) -> None:

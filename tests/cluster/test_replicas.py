@@ -25,13 +25,6 @@ BAD: list[tuple[str, Object, str]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Operator]:
-    with cluster.operator(resync_interval="1s", quota_fraction="1.0") as running:
-        yield running
-        assert running.process.terminate(30) == 0
-
-
 @pytest.fixture
 def tenant(operator: Operator, cluster: Cluster, namespace: str) -> Iterator[Tenant]:
     assert operator
