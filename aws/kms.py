@@ -55,10 +55,14 @@ POLICY_NAME = "default"  # the only one that KMS knows
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What DescribeKey tells: a key whose tags, policy and rotation are yet to be read, and whether it is a multi-Region replica."""
+    """What DescribeKey tells: a key whose tags, policy and rotation are yet to be read.
+
+    is_replica: of a multi-Region key. primary_region: where that one's primary is, as far as it is told.
+    """
 
     key: ObservedKey
     is_replica: bool
+    primary_region: str | None = None
 
     @property
     def can_rotate(self) -> bool:
@@ -251,7 +255,7 @@ def _decode_metadata(told: Mapping[str, Any]) -> Described:
         multi_region_key_type=key_type,
         replicas=dict.fromkeys(elsewhere, NOT_LOOKED_AT),
     )
-    return Described(key, key_type == "REPLICA")
+    return Described(key, key_type == "REPLICA", told.get("MultiRegionConfiguration", {}).get("PrimaryKey", {}).get("Region"))
 
 
 def _multi_region(told: Mapping[str, Any]) -> tuple[str | None, list[str]]:

@@ -3,8 +3,10 @@
 Rules:
 1. Each region is asked through a connection of its own, with the same credentials, and answers for itself: one that cannot be reached, or
    refuses, becomes Unobservable.
-2. A replica that KMS lists with the key, and does not know when it is asked in its region, is not missing but not to be seen yet.
+2. A replica that KMS lists with the key, and does not know when it is asked in its region, is not missing but not to be seen yet; nor is one
+   that is known to one of its hosts only.
 3. A key without replicas costs no call.
+4. The key itself was read before: credentials that are refused in another region are good, and it is the region that the account lacks.
 """
 
 from dataclasses import replace
@@ -16,12 +18,16 @@ from aws.errors import AWSError, InvalidAccessError
 from aws.kms import described, lockout_bypass, observe_key, tag_list
 from reconcilers.actions import ReplicateKey
 from reconcilers.arns import in_region
+from reconcilers.codes import AUTHENTICATION_CODES, NOT_FOUND
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
 from reconcilers.states import Asked, Missing, ObservedKey, Unobservable
 
 Sight = ObservedKey | Missing | Unobservable
 
+NOT_ENABLED = (
+    "AWS takes the credentials elsewhere and not here ({code}): enable the region {region} for the account, or remove it from spec.replicas."
+)
 NOT_TO_BE_SEEN = Unobservable(Reason.KEY_NOT_USABLE_YET, "KMS lists the replica and does not show it in its region yet.")
 
 
@@ -62,20 +68,24 @@ async def take_replication_quota(connection: Connection, region: str) -> None:
 
 def failed(seen: ObservedKey, region: str, error: AWSError | InvalidAccessError) -> ObservedKey:
     """The key when its replica has just refused something: this pass leaves that region alone."""
-    return replace(seen, replicas={**seen.replicas, region: _unobservable(error)})
+    return replace(seen, replicas={**seen.replicas, region: _unobservable(error, region)})
 
 
 async def _look(connection: Connection, key: ObservedKey, region: str, asked: Asked) -> Sight:
     try:
         seen = await observe_key(await connection.at(region), in_region(key.arn, region), asked)
     except (AWSError, InvalidAccessError) as error:
-        return _unobservable(error)
+        if isinstance(error, AWSError) and error.failure.code == NOT_FOUND:  # one host shows it, and the next does not know it yet
+            return NOT_TO_BE_SEEN
+        return _unobservable(error, region)
     return NOT_TO_BE_SEEN if isinstance(seen, Missing) and region in key.replicas else seen
 
 
-def _unobservable(error: AWSError | InvalidAccessError) -> Unobservable:
+def _unobservable(error: AWSError | InvalidAccessError, region: str) -> Unobservable:
     if isinstance(error, InvalidAccessError):
         return Unobservable(error.reason, str(error))
+    if error.failure.code in AUTHENTICATION_CODES:
+        return Unobservable(Reason.INVALID_REGION, NOT_ENABLED.format(code=error.failure.code, region=region), error.failure)
     problem = explain(error.failure)
     return Unobservable(problem.reason, problem.message, error.failure)
 

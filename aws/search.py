@@ -7,7 +7,9 @@ Rules:
    unless its own policy locks us out, and then the tag index shows it, which asks no key policy.
 3. A key of somebody else never becomes ours, because ours are tagged by CreateKey itself. So a repeated scan reads only keys that are new;
    tags that were read within SETTLE_SECONDS of the key's first appearance may have been too early, and are read again.
-4. Multi-Region replicas and AWS's own keys are never candidates. A candidate's tags are verified by ListResourceTags where it may be called.
+4. AWS's own keys are never candidates. A multi-Region replica is one if it carries the object's own uid, or if the object has its primary's
+   region among its replicas: then somebody has moved the primary there. Any other is a replica that an object in another region has.
+   A candidate's tags are verified by ListResourceTags where it may be called.
 
 The memory is the process's: it knows nothing after a restart, and then reads everything again.
 """
@@ -120,16 +122,21 @@ async def _owner(connection: Connection, arn: str) -> _Owner | None:
     return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
 
 
-async def observe_candidate(connection: Connection, arn: str, asked: Asked) -> ObservedKey | None:
-    """A key that an object may have; None for one that is gone, AWS's own, or a replica. Raises AWSError."""
+async def observe_candidate(connection: Connection, arn: str, asked: Asked, *, named: bool = False) -> ObservedKey | None:
+    """A key that an object may have; None for one that is gone, AWS's own, or a replica of another's (rule 4). Raises AWSError.
+
+    named: the object's uid, or the object itself, says that the key is its own.
+    """
     described = await describe_key(connection, arn)
-    if isinstance(described, Missing) or described.is_replica or described.key.manager != "CUSTOMER":
+    if isinstance(described, Missing) or described.key.manager != "CUSTOMER":
+        return None
+    if described.is_replica and not named and described.primary_region not in asked.replicas:
         return None
     return await observe_rest(connection, described, asked)
 
 
 async def _candidate(connection: Connection, arn: str, owner: _Owner, asked: Asked) -> ObservedKey | None:
-    key = await observe_candidate(connection, arn, asked)
+    key = await observe_candidate(connection, arn, asked, named=True)
     if key is None or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
         return key
     return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None

@@ -79,7 +79,7 @@ class Sight:
     async def _own(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
         """What there may be of a key that was made for this object or for an earlier one of its name."""
         hint = hinted_id(key)
-        hinted = await observe_candidate(connection, hint, wish) if hint else None
+        hinted = await observe_candidate(connection, hint, wish, named=True) if hint else None
         return with_hinted(key, hinted, await self._sought(connection, key, wish, now), self._operator.cluster_id)
 
     async def _sought(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:

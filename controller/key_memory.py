@@ -12,7 +12,7 @@ from controller import metrics
 from controller.objects import KubeObject, Ref
 
 if TYPE_CHECKING:
-    from reconcilers.echoes import Echo
+    from reconcilers.echoes import Echoes
     from reconcilers.states import ObservedKey
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ class KeyMemory:
 
     def __init__(self) -> None:
         self.made: dict[str, ObservedKey] = {}
-        self.echoes: dict[str, Echo | None] = {}
+        self.echoes: dict[str, Echoes] = {}
         self._worked_on: dict[str, str] = {}
         self._unresolved: set[Ref] = set()
 

@@ -63,7 +63,7 @@ from reconcilers.after import after, with_replica
 from reconcilers.arns import region_of
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.drift import drift_news
-from reconcilers.echoes import Echo, listen, written
+from reconcilers.echoes import Echoes, listen_everywhere, written_everywhere
 from reconcilers.exports import public_key_is_needed
 from reconcilers.failures import plan_after
 from reconcilers.fields import DeletionPolicy, DriftPolicy
@@ -133,7 +133,7 @@ class KeyPass:
         self._account: Account | Unobservable
         self._seen: Seen
         self._looked: ObservedKey | None = None  # as it was before this pass wrote anything
-        self._echo: Echo | None = None  # of the passes before
+        self._echoes: Echoes = {}  # of the passes before
         self._found: dict[str, object] = {}  # what the last plan has found of drift, for the report on a call that fails
         self._corrected: list[str] = []  # in words
         self._sending: str | None = None  # the operation between the attempt that was written down and the answer
@@ -233,7 +233,7 @@ class KeyPass:
             return seen
         echoes = self._means.memory.echoes
         patience = LAG if self._only_reports else timedelta()
-        shown, echoes[self.key.uid] = listen(echoes.get(self.key.uid), seen, self._now, patience)
+        shown, echoes[self.key.uid] = listen_everywhere(echoes.get(self.key.uid, {}), seen, self._now, patience)
         return self._means.claims.on(shown, self.key)
 
     async def _read_public_key(self) -> None:
@@ -338,7 +338,7 @@ class KeyPass:
         before = self._seen
         memory = self._means.memory
         if self._looked is None:
-            self._looked, self._echo = before, memory.echoes.get(self.key.uid)
+            self._looked, self._echoes = before, memory.echoes.get(self.key.uid, {})
         connection = await self._connection.at(region_of(action.key)) if self._is_elsewhere(action) else self._connection
         self._sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
         answer = await kms.apply(connection, action)
@@ -349,7 +349,7 @@ class KeyPass:
             anew = await self._means.sight.look(self._connection, before.arn, asked(self.key))
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
         self._seen = after(before, action, answer)
-        memory.echoes[self.key.uid] = written(self._echo, self._looked, self._seen, self._now)
+        memory.echoes[self.key.uid] = written_everywhere(self._echoes, self._looked, self._seen, self._now)
 
     async def _export(self, action: WriteExport | DeleteExport) -> bool:
         """Whether it was done; what forbids it is found by the next plan."""

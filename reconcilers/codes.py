@@ -22,6 +22,7 @@ AUTHENTICATION_CODES: Final = frozenset(
 CREDENTIALS_UNAVAILABLE: Final = "CredentialsUnavailable"
 # Operations that must not be asked for twice: KMS has no token by which it would know the second request for the first one.
 SENT_ONCE: Final = frozenset({"CreateKey", "ReplicateKey", "RotateKeyOnDemand"})
+NOT_FOUND: Final = "NotFoundException"
 DENIED_CODES: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 THROTTLING_CODES: Final = frozenset(
     {

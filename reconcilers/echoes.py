@@ -7,8 +7,10 @@ Rules:
 3. An echo is believed for PATIENCE after the write, and twice as long after each repetition of the same write: reads that are late for five
    minutes cost five writes instead of one for each look; a change back to the old value waits for half a minute, and not for five. Where
    drift is only told, nothing is lost by waiting for as long as KMS may be late.
+4. A replica has echoes of its own, by the same rules.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +29,29 @@ class Echo:
     new: dict[str, Any]
     since: datetime
     patience: timedelta
+
+
+Echoes = Mapping[str, Echo]  # by the ARN of the key or its replica
+
+
+def written_everywhere(last: Echoes, before: ObservedKey, after: ObservedKey, now: datetime) -> Echoes:
+    """The echoes to expect when writes turned the key and its replicas into these."""
+    old = {one.arn: one for one in _everywhere(before)}
+    made = {one.arn: written(last.get(one.arn), old[one.arn], one, now) for one in _everywhere(after) if one.arn in old}
+    return {arn: echo for arn, echo in made.items() if echo is not None}
+
+
+def listen_everywhere(echoes: Echoes, seen: ObservedKey, now: datetime, at_least: timedelta = timedelta()) -> tuple[ObservedKey, Echoes]:
+    """listen(), for the key and its replicas. What cannot be seen now keeps its echo."""
+    heard = {one.arn: listen(echoes.get(one.arn), one, now, at_least) for one in _everywhere(seen)}
+    replicas = {region: heard[there.arn][0] if isinstance(there, ObservedKey) else there for region, there in seen.replicas.items()}
+    unheard = {arn: echo for arn, echo in echoes.items() if arn not in heard}
+    return replace(heard[seen.arn][0], replicas=replicas), unheard | {arn: echo for arn, (_, echo) in heard.items() if echo is not None}
+
+
+def _everywhere(seen: ObservedKey) -> Iterator[ObservedKey]:
+    yield seen
+    yield from (there for there in seen.replicas.values() if isinstance(there, ObservedKey))
 
 
 def written(last: Echo | None, before: ObservedKey, after: ObservedKey, now: datetime) -> Echo | None:

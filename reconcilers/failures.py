@@ -5,21 +5,24 @@ Rules:
 2. What passes by itself leaves the Ready of a key alone that was ready before; what somebody has to mend does not.
 3. A refused CreateKey or RotateKeyOnDemand is a known result: its attempt is forgotten. One without an answer stays written down until it
    is known what became of it.
+4. A new key that one host shows and the next does not know is waited for, and is no news from look to look.
 """
 
 from datetime import datetime, timedelta
 
 from reconcilers.actions import Plan
 from reconcilers.aliases import ALIAS_ADVICE
-from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, SENT_ONCE, THROTTLING_CODES
+from reconcilers.codes import AUTHENTICATION_CODES, CREDENTIALS_UNAVAILABLE, DENIED_CODES, NOT_FOUND, SENT_ONCE, THROTTLING_CODES
 from reconcilers.deletion import LET_GO
 from reconcilers.key_status import LastError
+from reconcilers.lag import is_new
 from reconcilers.materials import STORE_REFUSALS
 from reconcilers.on_demand import judge_rotation
 from reconcilers.reasons import Reason
 from reconcilers.reports import degraded, last_error, report
 from reconcilers.searches import nothing_was_made
 from reconcilers.states import Failure, FailureKind, KeyObject, Operator, Problem
+from reconcilers.stops import wait_for_kms
 
 # For what somebody has to mend: soon at first, because IAM takes a minute to spread a new permission; at most 14 times an hour.
 SHORTEST_WAIT = timedelta(minutes=1)
@@ -44,6 +47,8 @@ def explain(failure: Failure) -> Problem:
 
 def plan_after(failure: Failure, key: KeyObject, operator: Operator, now: datetime) -> Plan:
     """The report on a failed call, without actions. look_again is None where the work queue's backoff is to decide."""
+    if failure.code == NOT_FOUND and is_new(key, now) and not key.deleting:
+        return wait_for_kms(key, operator, now)
     problem = explain(failure)
     if key.deleting and problem.stalled:
         problem = Problem(Reason.DELETION_BLOCKED, f"{problem.message} {LET_GO}")

@@ -29,6 +29,7 @@ from reconcilers.on_demand import on_demand, rotation_fields, was_refused
 from reconcilers.ownership import belongs, owned, owner_tags
 from reconcilers.parts import parts, wished
 from reconcilers.policy_findings import policy_status
+from reconcilers.primaries import primary_region, rotation_out_of_sight
 from reconcilers.reasons import Reason
 from reconcilers.refusals import put_refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
@@ -154,10 +155,12 @@ def _verdict(key: KeyObject, wanted: Wanted, seen: ObservedKey, drift: Drift) ->
         return blocked(Problem(Reason.KEY_PENDING_DELETION, _PENDING)), LATER
     if (found := hindrance(wanted, seen, drift.held)) is not None:
         problem, look_again = found
-        return blocked(problem), look_again
+        return degraded(key, problem), look_again
+    if (away := rotation_out_of_sight(wanted, seen)) is not None:
+        return degraded(key, away), LATER
     if (left := left_disabled(key, seen)) is not None:
         return blocked(left), None
-    settled = available(wanted.enabled)
+    settled = available(wanted.enabled, primary_region(seen))
     waiting = {
         "Rotation cannot be changed": "rotation" not in drift.held and rotation_waits(wanted, seen),
         "Grants cannot be made": "grants" not in drift.held and grants_wait(wanted, seen, key.status.grants),

@@ -9,9 +9,14 @@ from reconcilers.states import KeyObject, Missing, ObservedKey, Unobservable
 LAG = timedelta(minutes=5)
 
 
+def is_new(key: KeyObject, now: datetime) -> bool:
+    """Whether the key was made so lately that KMS may not show it everywhere."""
+    made = key.status.creation_date
+    return made is not None and now - made < LAG
+
+
 def shows_not_yet(key: KeyObject, seen: ObservedKey | Missing, now: datetime) -> bool:
     """Whether the sight of this key is incomplete, and the key so new that it proves nothing."""
-    made = key.status.creation_date
-    if made is None or now - made >= LAG:
+    if not is_new(key, now):
         return False
     return isinstance(seen, Missing) or not (isinstance(seen.tags, Unobservable) or set(OWNER_TAGS) & set(seen.tags))

@@ -21,6 +21,7 @@ from reconcilers.actions import RotateKeyOnDemand
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus, RotationAttempt
 from reconcilers.lag import LAG
+from reconcilers.primaries import NO_ROTATION_HERE
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, FailureKind, KeyObject, ObservedKey, Problem, Rotation, Rotations, Unobservable
 
@@ -173,6 +174,8 @@ def _hindered(seen: ObservedKey, rotations: int | None, now: datetime) -> Waits 
     is_now = seen.rotation
     if isinstance(is_now, Unobservable):
         return Waits(Problem(is_now.reason, is_now.message), LATER)
+    if is_now is None and seen.multi_region_key_type == "REPLICA":
+        return Waits(Problem(Reason.REPLICA_NOT_READY, NO_ROTATION_HERE), LATER)
     if is_now is None:
         words = "KMS rotates symmetric keys with material of its own only: remove spec.rotateOnDemand."
         return Waits(Problem(Reason.INVALID_SPEC, words), LATER)

@@ -9,6 +9,7 @@ Rules:
 4. A replica that left the spec goes the way that the deletion policy names, if the status remembers it as one that was kept; then it is let
    go of. What is nobody's, or another object's, is shown and never touched.
 5. The key itself must be enabled to be replicated, so it is disabled after that.
+6. The primary may have been moved to one of the regions: primaries.py.
 
 Not promised: that a replica which KMS does not list comes back as it was. It is made anew, with the same key material.
 """
@@ -31,6 +32,7 @@ from reconcilers.memory import ahead, kept
 from reconcilers.names import OWNER_TAGS
 from reconcilers.ownership import claimable, owned, owner_tags
 from reconcilers.parts import parts, wished
+from reconcilers.primaries import NO_END, NO_REPLICATION, as_primary, is_primary
 from reconcilers.reasons import Reason
 from reconcilers.refusals import put_refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs
@@ -41,6 +43,7 @@ from reconcilers.waits import AGAIN, LATER, SOON
 from reconcilers.wanted import deletion_policy, window_in_days
 
 IS_THERE = "AlreadyExistsException"
+PASSING = (Reason.THROTTLED, Reason.AWS_UNAVAILABLE, Reason.KEY_NOT_USABLE_YET)
 SHOWN_ONLY = "The spec does not ask for this replica: the operator leaves it alone."
 
 # What the status has to hold before a write: the rest of a record is what was seen.
@@ -112,8 +115,9 @@ class ReplicasPlan:
         """The verdict on the key, once its replicas are judged too. What the key itself lacks is told first."""
         if not verdict.ready.holds:
             return verdict
-        if self.problem is not None:  # throttling is no news for a key that was ready; a region that lacks its replica is
-            return degraded(key, self.problem) if self.problem.reason is Reason.THROTTLED else blocked(self.problem)
+        if self.problem is not None:  # what passes is no news for a key that was ready; a region that lacks its replica is
+            passes = all(problem.reason in PASSING for problem in self.problems.values())
+            return degraded(key, self.problem) if passes else blocked(self.problem)
         if self.reported and verdict.synced and verdict.synced.holds:
             message = f"Changed outside the operator, and left so because spec.driftPolicy is Report: {'; '.join(self.reported)}."
             return replace(verdict, synced=Finding(False, Reason.DRIFT_DETECTED, message))
@@ -229,7 +233,7 @@ def _absent(scene: Scene, record: ReplicaStatus, wish: Wanted | None) -> RegionP
     if wish is None:
         return RegionPlan(None)
     if scene.seen.multi_region_key_type != "PRIMARY":
-        problem = Problem(Reason.REPLICA_NOT_READY, "Another region has the primary key now, so nothing is replicated from here.")
+        problem = Problem(Reason.REPLICA_NOT_READY, NO_REPLICATION)
         return RegionPlan(_with(record, problem), (), problem, LATER)
     if scene.seen.state != "Enabled":
         message = f"The key is {scene.seen.state}, and KMS replicates only enabled keys; this follows once it is enabled."
@@ -255,6 +259,7 @@ def _replicate(scene: Scene, record: ReplicaStatus, wish: Wanted) -> RegionPlan:
 
 
 def _present(scene: Scene, record: ReplicaStatus, wish: Wanted, seen: ObservedKey) -> RegionPlan:
+    wish = as_primary(wish, scene.wanted, seen)
     record = record.model_copy(update=_shown(seen))
     if isinstance(seen.tags, Unobservable):
         return RegionPlan(_with(record, _from(seen.tags)), (), _from(seen.tags), LATER)
@@ -315,6 +320,9 @@ def _surplus(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
 
 def _dispose(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPlan:
     policy = deletion_policy(scene.key, scene.operator)
+    if is_primary(seen) and policy not in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY):
+        problem = Problem(Reason.REPLICA_NOT_READY, NO_END)
+        return RegionPlan(_with(record, problem), (), problem, LATER)
     if seen.state in UNSETTLED and policy is not DeletionPolicy.RETAIN:
         return _waits(record, Reason.KEY_NOT_USABLE_YET, f"KMS reports the replica as {seen.state}; this passes within seconds.", SOON)
     if isinstance(seen.aliases, Unobservable) and policy not in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY):

@@ -82,13 +82,14 @@ def _rotation_fields(rotation: Rotation | Unobservable | None) -> dict[str, Any]
     }
 
 
-def available(enabled: bool) -> Verdict:
-    """Everything is as declared."""
+def available(enabled: bool, primary_region: str | None = None) -> Verdict:
+    """Everything is as declared. primary_region: where the primary is, of a key that is a replica."""
+    moved = f" Its primary is in {primary_region} now." if primary_region else ""
     if enabled:
-        ready = Finding(True, Reason.AVAILABLE, "The key is as declared and can be used.")
+        ready = Finding(True, Reason.AVAILABLE, f"The key is as declared and can be used.{moved}")
     else:
         ready = Finding(
-            True, Reason.DISABLED_AS_REQUESTED, "The key is disabled, as declared: nobody can use it, decryption included."
+            True, Reason.DISABLED_AS_REQUESTED, f"The key is disabled, as declared: nobody can use it, decryption included.{moved}"
         )
     return Verdict(ready, Finding(True, Reason.IN_SYNC, "Nothing is left to do."), Progress.SETTLED)
 

@@ -12,7 +12,7 @@ from aws.clients import Clients, Connection
 from aws.credentials import Access, AccessRequest
 from aws.errors import BlockedError, RetryableError
 from aws.kms import create_key
-from aws.search import SETTLE_SECONDS, Search
+from aws.search import SETTLE_SECONDS, Search, observe_candidate
 from reconcilers.names import CLUSTER_TAG, UID_TAG
 from reconcilers.states import Asked, Candidates
 from tests.aws.test_kms import CREATE
@@ -62,7 +62,8 @@ class Account(FakeAws):
         name = parameters["KeyId"].rpartition("/")[2]
         if name not in self.keys:
             raise refusal("NotFoundException")
-        kind = {"MultiRegion": True, "MultiRegionConfiguration": {"MultiRegionKeyType": "REPLICA"}} if name == "replica" else {}
+        related = {"MultiRegionKeyType": "REPLICA", "PrimaryKey": {"Arn": "arn", "Region": "eu-west-1"}}
+        kind = {"MultiRegion": True, "MultiRegionConfiguration": related} if name == "replica" else {}
         return {
             "KeyMetadata": {
                 "AWSAccountId": "111122223333",
@@ -108,10 +109,23 @@ async def test_a_thorough_search_looks_at_every_key() -> None:
     assert (names(found), found.thorough) == (("mine",), True)
 
 
-async def test_replicas_and_awss_own_keys_are_never_candidates() -> None:
-    account = Account(mine=OURS, replica=OURS, aws=OURS)
+async def test_awss_own_keys_are_never_candidates() -> None:
+    assert names(await find(Account(mine=OURS, aws=OURS), thorough=True)) == ("mine",)
+
+
+async def test_a_key_whose_primary_was_moved_is_known_by_its_uid() -> None:
+    account = Account(replica=OURS)
     account.index = ["replica"]
-    assert names(await find(account, thorough=True)) == ("mine",)
+    assert names(await find(account)) == ("replica",)
+
+
+@pytest.mark.parametrize(
+    ("region", "named", "is_one"), [(None, False, False), ("eu-west-1", False, True), ("us-east-1", False, False), (None, True, True)]
+)
+async def test_a_replica_is_a_candidate_only_where_the_object_says_so(region: str | None, *, named: bool, is_one: bool) -> None:
+    connection = await Account(replica=OURS).connection()
+    found = await observe_candidate(connection, arn("replica"), Asked(replicas={region: Asked()} if region else {}), named=named)
+    assert (found is not None) is is_one
 
 
 @pytest.mark.parametrize("code", [DENIED, "UnsupportedOperationException", "InternalServiceException"])

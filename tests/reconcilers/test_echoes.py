@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.echoes import PATIENCE, Echo, listen, written
-from reconcilers.states import ObservedKey
+from reconcilers.echoes import PATIENCE, Echo, listen, listen_everywhere, written, written_everywhere
+from reconcilers.reasons import Reason
+from reconcilers.states import ObservedKey, Unobservable
 from tests.reconcilers.builders import NOW, observed
 
 OLD, NEW = observed(description="old"), observed(description="new")
@@ -61,3 +62,21 @@ def test_an_echo_can_be_believed_for_longer() -> None:
 def test_several_fields_fade_each_by_itself() -> None:
     both = written(None, observed("Disabled", description="old"), NEW, NOW)
     assert listen(both, replace(NEW, state="Disabled"), NOW + MOMENT)[0] == NEW
+
+
+def test_a_replica_echoes_as_the_key_does_and_each_for_itself() -> None:
+    there = replace(OLD, arn="there")
+    before = replace(OLD, replicas={"eu": there, "asia": Unobservable(Reason.AWS_UNAVAILABLE, "no")})
+    after = replace(before, replicas={**before.replicas, "eu": replace(there, description="new")})
+    echoes = written_everywhere({}, before, after, NOW)
+    assert set(echoes) == {"there"}
+    assert listen_everywhere(echoes, before, NOW + MOMENT) == (after, echoes)
+    assert listen_everywhere(echoes, before, NOW + PATIENCE)[0] == before
+    assert listen_everywhere(echoes, after, NOW + MOMENT) == (after, {})
+
+
+def test_the_echo_of_a_replica_outlives_a_look_that_does_not_reach_it() -> None:
+    before = replace(OLD, replicas={"eu": replace(OLD, arn="there")})
+    echoes = written_everywhere({}, before, replace(before, replicas={"eu": replace(NEW, arn="there")}), NOW)
+    unseen = replace(OLD, replicas={"eu": Unobservable(Reason.AWS_UNAVAILABLE, "no")})
+    assert listen_everywhere(echoes, unseen, NOW + MOMENT) == (unseen, echoes)

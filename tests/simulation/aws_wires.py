@@ -68,7 +68,15 @@ class _ModelWire:
 
     async def send(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         key = str(parameters.get("KeyId", ""))
-        call = Call(self._line.replica, "aws", operation, key, writes=operation not in READ_OPERATIONS, parameters=parameters)
+        call = Call(
+            self._line.replica,
+            "aws",
+            operation,
+            key,
+            writes=operation not in READ_OPERATIONS,
+            parameters=parameters,
+            region=self._access.region,
+        )
 
         def execute() -> dict[str, Any]:
             try:
@@ -101,9 +109,9 @@ def internal_error(operation: str, times: float = 1, *, executes: bool = False, 
     return Fault(operation, lambda: client_error(operation, code, "", 500), executes=executes, times=times)
 
 
-def refused(operation: str, code: str, message: str, times: float = 1) -> Fault:
+def refused(operation: str, code: str, message: str, times: float = 1, region: str | None = None) -> Fault:
     """AWS's own word that nothing was done."""
-    return Fault(operation, lambda: client_error(operation, code, message), times=times, target="aws")
+    return Fault(operation, lambda: client_error(operation, code, message), times=times, target="aws", region=region)
 
 
 def throttled(operation: str, times: float = 1, probability: float = 1.0) -> Fault:
@@ -112,10 +120,10 @@ def throttled(operation: str, times: float = 1, probability: float = 1.0) -> Fau
     return Fault(operation, lambda: client_error(operation, *error), times=times, probability=probability, target="aws")
 
 
-def not_sent(operation: str, times: float = 1) -> Fault:
+def not_sent(operation: str, times: float = 1, region: str | None = None) -> Fault:
     """No connection came about."""
     error = socket.gaierror(-2, "Name or service not known")
-    return Fault(operation, lambda: EndpointConnectionError(endpoint_url=ENDPOINT, error=error), times=times)
+    return Fault(operation, lambda: EndpointConnectionError(endpoint_url=ENDPOINT, error=error), times=times, target="aws", region=region)
 
 
 def garbage(operation: str, times: float = 1, *, executes: bool = True) -> Fault:

@@ -18,6 +18,7 @@ class Call:
     writes: bool
     at: float = 0.0
     outcome: str = ""
+    region: str = ""  # of AWS
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:

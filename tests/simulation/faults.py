@@ -21,7 +21,7 @@ Outcome = Callable[[], Any]  # an exception is raised, any other value is the an
 class Fault:
     """`calls` is a pattern as of shells for the names of calls: "CreateKey", "PATCH kmskeys/status", "*".
 
-    `target` and `replica` narrow it down.
+    `target`, `replica` and `region` narrow it down.
     """
 
     calls: str
@@ -31,11 +31,12 @@ class Fault:
     probability: float = 1.0
     target: Target | None = None
     replica: str | None = None
+    region: str | None = None
     delay: float = 0.0
 
     def hits(self, call: Call) -> bool:
         """Whether this call is one of them."""
-        is_there = self.target in (None, call.target) and self.replica in (None, call.replica)
+        is_there = self.target in (None, call.target) and self.replica in (None, call.replica) and self.region in (None, call.region)
         return is_there and fnmatchcase(call.name, self.calls)
 
 

@@ -34,6 +34,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "ScheduleKeyDeletion": _KEPT,
     "TagResource": _KEPT,
     "UntagResource": _KEPT,
+    "UpdatePrimaryRegion": frozenset({"Enabled"}),
     "UpdateKeyDescription": _KEPT,
 }
 
@@ -66,6 +67,7 @@ class Key:
     imported: bool = False  # whether there is imported material
     primary_region: str | None = None  # of a multi-Region key: where its primary is
     window: int | None = None  # days that a primary waits after its last replica is gone
+    updating: tuple[datetime, str] | None = None  # while the primary is moved: since when, and the state before
 
     @property
     def can_rotate(self) -> bool:
@@ -105,10 +107,15 @@ class Key:
     def _related(self, family: list["Key"]) -> dict[str, Any]:
         primary = next((key for key in family if not key.is_replica), self)
         return {
-            "MultiRegionKeyType": "REPLICA" if self.is_replica else "PRIMARY",
+            "MultiRegionKeyType": "REPLICA" if self._is_shown_as_replica else "PRIMARY",
             "PrimaryKey": {"Arn": primary.arn, "Region": primary.region},
-            "ReplicaKeys": [{"Arn": key.arn, "Region": key.region} for key in family if key.is_replica],
+            "ReplicaKeys": [{"Arn": key.arn, "Region": key.region} for key in family if key._is_shown_as_replica],
         }
+
+    @property
+    def _is_shown_as_replica(self) -> bool:
+        """While the primary is moved, DescribeKey may show the old and the new one as replicas."""
+        return self.is_replica or self.updating is not None
 
 
 @dataclass

@@ -9,10 +9,10 @@ Rules:
 4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
 5. A key whose window is over is gone, as if it had never been.
 6. `quotas` are taken first, and there are none by default: what comes too fast is refused, whatever it is.
-7. A new replica is Creating for CREATING_SECONDS. A primary whose deletion is scheduled waits for its replicas to be gone, and then its window.
+7. A new replica is Creating for CREATING, and both keys are Updating for UPDATING when the primary is moved. A primary whose deletion is
+   scheduled waits for its replicas to be gone, and then its window.
 
-Not modelled: retiring grants, moving a primary, the import of material, for which `edit` stands, and key policies as permissions, for which
-`denied` stands.
+Not modelled: retiring grants, the import of material, for which `edit` stands, and key policies as permissions, for which `denied` stands.
 """
 
 import itertools
@@ -28,7 +28,7 @@ from tests.simulation.kms_creation import new_key
 from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found, replica_exists, unsupported
 from tests.simulation.kms_keys import History, Key, check_state
 from tests.simulation.kms_quotas import RequestQuotas
-from tests.simulation.kms_replicas import new_replica, schedule_primary
+from tests.simulation.kms_replicas import moved_primary, new_replica, schedule_primary
 from tests.simulation.kms_rotations import completed, rotation_status
 from tests.simulation.kms_tags import written_tags
 from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
@@ -39,6 +39,7 @@ Lag = Callable[[], float]
 
 PAGE_SIZE = 2
 CREATING = timedelta(seconds=3)  # of a replica: AWS says "a few seconds"
+UPDATING = timedelta(seconds=5)  # of an old and a new primary: "a few more seconds"
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Kms:
                 return self._create(call)
             case "ReplicateKey":
                 return self._replicate(call)
+            case "UpdatePrimaryRegion":
+                return self._move_primary(call)
             case "DescribeKey":
                 _, seen = self._find(call)
                 return {"KeyMetadata": seen.metadata(self._family(seen))}
@@ -147,6 +150,16 @@ class Kms:
         self.made.append(key)
         tags = written_tags(key.tags)
         return {"ReplicaKeyMetadata": key.metadata(self._family(key)), "ReplicaPolicy": key.policy, "ReplicaTags": tags}
+
+    def _move_primary(self, call: _Call) -> Answer:
+        history, _ = self._find(call)
+        primary, region, now = history.newest, call.parameters["PrimaryRegion"], self._clock()
+        check_state("UpdatePrimaryRegion", primary)
+        moved = moved_primary(primary, self._family(primary), region, now)
+        self.quotas.admit(call.caller.account_id, region, call.operation, now.timestamp())
+        for key in moved:
+            self._histories[key.arn].change(now, key)
+        return {}
 
     def _family(self, key: Key) -> list[Key]:
         """The same multi-Region key in other regions, as it is now."""
@@ -214,6 +227,8 @@ class Kms:
             key = history.newest
             if key.state == "Creating" and key.is_replica and now - key.created >= CREATING:
                 history.change(now, replace(key, state="Enabled"))
+            if key.updating and now - key.updating[0] >= UPDATING:
+                history.change(now, replace(key, state=key.updating[1], updating=None))
             if key.state == "PendingReplicaDeletion" and key.window and not any(other.is_replica for other in self._family(key)):
                 history.change(now, replace(key, state="PendingDeletion", deletion_date=now + timedelta(days=key.window)))
 

@@ -1,13 +1,15 @@
-"""ReplicateKey, and what is different for a primary that has replicas.
+"""ReplicateKey, UpdatePrimaryRegion, and what is different for a primary that has replicas.
 
-Source: ReplicateKey and ScheduleKeyDeletion of the KMS API reference, "Deleting multi-Region keys" of the developer guide.
+Source: ReplicateKey, UpdatePrimaryRegion and ScheduleKeyDeletion of the KMS API reference, "Deleting multi-Region keys" of the developer guide.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from tests.simulation.kms_errors import unsupported, validation
-from tests.simulation.kms_keys import Key
+from tests.simulation.kms_errors import not_found, unsupported, validation
+from tests.simulation.kms_keys import Key, check_state
 from tests.simulation.kms_policies import check_policy, default_policy
 from tests.simulation.kms_tags import check_keys, check_number, read_tags
 from tests.simulation.kms_writes import DEFAULT_WINDOW, Answer, Parameters, Scene
@@ -40,6 +42,24 @@ def new_replica(primary: Key, parameters: Parameters, scene: Scene) -> Key:
         grants=(),
         grants_made=0,
     )
+
+
+def moved_primary(primary: Key, family: Sequence[Key], region: str, now: datetime) -> list[Key]:
+    """All keys of the family, once the replica in this region is the primary. Raises RefusedError.
+
+    The old and the new primary are Updating for a while. Rotation is the primary's to tell, and goes with it.
+    """
+    if not primary.multi_region or primary.is_replica:
+        raise unsupported(f"{primary.arn} is not a multi-Region primary key")
+    target = next((key for key in family if key.region == region), None)
+    if target is None:
+        raise not_found(f"arn:aws:kms:{region}:{primary.account_id}:key/{primary.key_id}")
+    check_state("UpdatePrimaryRegion", target)
+    old = replace(primary, rotation_days=None)
+    new = replace(target, rotation_days=primary.rotation_days, rotations=primary.rotations)
+    others = [key for key in family if key is not target]
+    moving = [replace(key, state="Updating", updating=(now, key.state)) for key in (old, new)]
+    return [replace(key, primary_region=region) for key in (*moving, *others)]
 
 
 def schedule_primary(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:

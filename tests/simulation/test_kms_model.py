@@ -1,6 +1,7 @@
 """The model of KMS refuses what KMS refuses: each line is a sentence of AWS's documentation."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.simulation.kms_errors import RefusedError
 from tests.simulation.kms_keys import STATES
 from tests.simulation.kms_model import Kms, late
 from tests.simulation.kms_policies import default_policy
+from tests.simulation.kms_quotas import RequestQuotas
 from tests.simulation.kms_writes import Caller
 
 CALLER = Caller("123456789012", "arn:aws:iam::123456789012:user/operator", "us-east-1")
@@ -313,3 +315,61 @@ def test_another_account_has_other_keys(kms: Kms) -> None:
     with pytest.raises(RefusedError, match="not authorized"):
         kms.handle("kms", "DescribeKey", {"KeyId": arn}, stranger)
     assert kms.handle("kms", "ListKeys", {}, stranger)["Keys"] == []
+
+
+EU = "eu-west-1"
+
+
+def in_eu(kms: Kms, operation: str, **parameters: Any) -> dict[str, Any]:
+    return kms.handle("kms", operation, parameters, replace(CALLER, region=EU))
+
+
+@pytest.fixture
+def replicated(kms: Kms, clock: Clock) -> str:
+    """The ARN of a rotating primary with a settled replica in eu-west-1."""
+    arn = make(kms, MultiRegion=True)
+    call(kms, "EnableKeyRotation", KeyId=arn, RotationPeriodInDays=200)
+    call(kms, "ReplicateKey", KeyId=arn, ReplicaRegion=EU)
+    clock.now += timedelta(seconds=10)
+    return arn
+
+
+def seen_in(region: str, kms: Kms, arn: str) -> tuple[str, str]:
+    """State and type of the key there."""
+    told = kms.handle("kms", "DescribeKey", {"KeyId": arn.rpartition("/")[2]}, replace(CALLER, region=region))["KeyMetadata"]
+    return told["KeyState"], told["MultiRegionConfiguration"]["MultiRegionKeyType"]
+
+
+def test_a_moved_primary_changes_places_with_its_replica_and_takes_the_rotation_along(kms: Kms, clock: Clock, replicated: str) -> None:
+    assert call(kms, "UpdatePrimaryRegion", KeyId=replicated, PrimaryRegion=EU) == {}
+    assert seen_in("us-east-1", kms, replicated) == seen_in(EU, kms, replicated) == ("Updating", "REPLICA")
+    assert refusal(kms, "DisableKey", KeyId=replicated) == "KMSInvalidStateException"
+    clock.now += timedelta(seconds=10)
+    assert seen_in("us-east-1", kms, replicated) == ("Enabled", "REPLICA")
+    assert seen_in(EU, kms, replicated) == ("Enabled", "PRIMARY")
+    there = replicated.rpartition("/")[2]
+    assert in_eu(kms, "GetKeyRotationStatus", KeyId=there)["RotationPeriodInDays"] == 200
+    assert refusal(kms, "EnableKeyRotation", KeyId=replicated) == "UnsupportedOperationException"
+    assert refusal(kms, "ReplicateKey", KeyId=replicated, ReplicaRegion="ap-south-1") == "UnsupportedOperationException"
+    in_eu(kms, "UpdatePrimaryRegion", KeyId=there, PrimaryRegion="us-east-1")
+
+
+def test_a_primary_moves_only_to_a_replica_of_its_own_and_only_while_both_are_enabled(kms: Kms, replicated: str) -> None:
+    there = replicated.rpartition("/")[2]
+    assert refusal(kms, "UpdatePrimaryRegion", KeyId=make(kms), PrimaryRegion=EU) == "UnsupportedOperationException"
+    for region in ("ap-south-1", "us-east-1"):
+        assert refusal(kms, "UpdatePrimaryRegion", KeyId=replicated, PrimaryRegion=region) == "NotFoundException"
+    with pytest.raises(RefusedError, match="not a multi-Region primary"):
+        in_eu(kms, "UpdatePrimaryRegion", KeyId=there, PrimaryRegion="us-east-1")
+    in_eu(kms, "DisableKey", KeyId=there)
+    assert refusal(kms, "UpdatePrimaryRegion", KeyId=replicated, PrimaryRegion=EU) == "DisabledException"
+    in_eu(kms, "ScheduleKeyDeletion", KeyId=there, PendingWindowInDays=7)
+    assert refusal(kms, "UpdatePrimaryRegion", KeyId=replicated, PrimaryRegion=EU) == "KMSInvalidStateException"
+
+
+def test_a_move_of_the_primary_counts_in_both_regions(kms: Kms, replicated: str) -> None:
+    kms.quotas = RequestQuotas({"UpdatePrimaryRegion": 1})
+    with pytest.raises(RefusedError):
+        in_eu(kms, "UpdatePrimaryRegion", KeyId=replicated.rpartition("/")[2], PrimaryRegion="us-east-1")
+    assert refusal(kms, "UpdatePrimaryRegion", KeyId=replicated, PrimaryRegion=EU) == "ThrottlingException"
+    assert seen_in("us-east-1", kms, replicated) == ("Enabled", "PRIMARY")

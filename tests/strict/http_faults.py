@@ -41,7 +41,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass
 class Fault:
-    """`operation` is a pattern as of shells; `times` counts down, -1 is without end; `seconds` pass before the answer."""
+    """`operation` and `region` are patterns as of shells; `times` counts down, -1 is without end; `seconds` pass before the answer."""
 
     kind: str
     operation: str = "*"
@@ -51,6 +51,11 @@ class Fault:
     code: str = ""
     message: str = ""
     status: int = 0
+    region: str = "*"
+
+    def hits(self, operation: str, region: str) -> bool:
+        """Whether such a request is one of them."""
+        return self.times != 0 and fnmatchcase(operation, self.operation) and fnmatchcase(region, self.region)
 
     @property
     def times_done(self) -> int:
@@ -81,9 +86,10 @@ class Faults:
         assert KINDS[fault.kind]
         self.on.append(fault)
 
-    def take(self, operation: str) -> Fault | None:
+    def take(self, operation: str, region: str) -> Fault | None:
+        """The fault that this request meets; region: of its signature."""
         for fault in self.on:
-            if fault.times != 0 and fnmatchcase(operation, fault.operation) and self.random.random() < fault.probability:
+            if fault.hits(operation, region) and self.random.random() < fault.probability:
                 fault.times -= 1
                 return fault
         return None

@@ -80,7 +80,7 @@ class StrictAws:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         asked = _Asked(request, body)
-        fault = self.faults.take(asked.operation)
+        fault = self.faults.take(asked.operation, asked.region)
         try:
             answer = self._carry_out(asked, 1 if fault is None else fault.times_done)
         except RefusedError as error:
@@ -209,6 +209,14 @@ class _Asked:
         self.is_query = not target
         self.service = "sts" if self.is_query else SERVICES.get(prefix, prefix)
         self.operation = query_wire.operation(body) if self.is_query else operation
+
+    @property
+    def region(self) -> str:
+        """As the signature has it; empty where there is none."""
+        try:
+            return read_signature(self.headers.get("Authorization", "")).region
+        except RefusedError:
+            return ""
 
     def parameters(self) -> dict[str, Any]:
         """Raises RefusedError."""
