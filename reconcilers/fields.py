@@ -12,6 +12,7 @@ Rules:
 Names and limits: AWS::KMS::Key of CloudFormation and the KMS API reference.
 """
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
@@ -29,6 +30,8 @@ NO_CONTROLS = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"
 
 Rule = dict[str, JsonValue]  # one entry of x-kubernetes-validations
 
+ALTERNATIVES = " Or: "  # between the messages of rules that stand together
+
 MAX_TAGS = 50  # KMS resource quota: tags of one key
 OWN_TAGS = 3  # of these are ours: cluster-id, owner, uid
 
@@ -37,6 +40,23 @@ def cel(rule: str, message: str, field: str | None = None) -> Rule:
     """A rule in CEL, and what to write instead of what breaks it. field: path of the culprit relative to the model, such as `.keySpec`."""
     entry: Rule = {"rule": rule, "message": message}
     return entry | {"fieldPath": field} if field else entry
+
+
+def together(unless: str, *rules: Rule) -> Rule:
+    """Rules about one field as one: who breaks several is told the first.
+
+    The server evaluates every rule at every write, those of a status too, and looks a field up anew each time that a rule names it: the
+    rules of a KMSKey one by one took a third of the server's time for a write. `unless` is cheap, and true only where none of them is broken.
+    """
+    all_hold = " && ".join(f"({rule['rule']})" for rule in rules)
+    first_broken = "".join(f"!({rule['rule']}) ? {json.dumps(rule['message'])} : " for rule in rules[:-1])
+    merged: Rule = {
+        "rule": f"({unless}) || ({all_hold})",
+        "message": ALTERNATIVES.join(str(rule["message"]) for rule in rules),
+        "messageExpression": f"{first_broken}{json.dumps(rules[-1]['message'])}",
+    }
+    field = rules[0].get("fieldPath")
+    return merged | {"fieldPath": field} if field else merged
 
 
 def text(pattern: str, message: str, **more: Any) -> Any:
@@ -65,7 +85,8 @@ RoleArn = Annotated[str, text(ROLE_ARN, "write the ARN of a role, such as arn:aw
 def tags_field(description: str, most: int) -> Any:
     """A map of tags whose keys the server checks too; schemas cannot bound a map's keys, CEL can."""
     shape = TAG_TEXT.replace("\\", "\\\\")
-    rules: list[JsonValue] = [
+    rule = together(
+        "size(self) == 0",
         cel("self.all(k, size(k) >= 1 && size(k) <= 128)", "a tag key has 1 to 128 characters"),
         cel(
             "self.all(k, !k.lowerAscii().startsWith('aws:'))",
@@ -79,8 +100,8 @@ def tags_field(description: str, most: int) -> Any:
             f"self.all(k, k.matches('{shape}'))",
             "a tag key takes letters, digits, spaces inside, and _.:/=+-@ only",
         ),
-    ]
-    return Field(None, description=description, max_length=most, json_schema_extra={"x-kubernetes-validations": rules})
+    )
+    return Field(None, description=description, max_length=most, json_schema_extra={"x-kubernetes-validations": [rule]})
 
 
 class DeletionPolicy(StrEnum):

@@ -6,7 +6,7 @@ What one field may hold stands in the modules *_fields and key_spec; here is wha
 from typing import ClassVar
 
 from reconcilers.alias_fields import KMSAliasSpec, KMSAliasStatus
-from reconcilers.fields import Model, Rule, cel
+from reconcilers.fields import Model, Rule, cel, together
 from reconcilers.key_rules import KEY_STORE, ORIGIN, SPEC, USAGE, XKS_KEY
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -16,14 +16,17 @@ from reconcilers.provider_fields import AWSProviderSpec, AWSProviderStatus
 
 def _unchanged(resolve: str, field: str, what: str) -> Rule:
     """What KMS cannot change."""
-    return _fixed(resolve, field, f"{field} cannot change once the key exists, because KMS cannot change {what}: make a new KMSKey")
+    return _fixed(resolve, f"{field} cannot change once the key exists, because KMS cannot change {what}: make a new KMSKey")
 
 
-def _fixed(resolve: str, field: str, message: str) -> Rule:
-    """A transition rule of the root: the resolved value may be set right until the key exists, and is fixed from then on."""
-    exists = "has(oldSelf.status) && has(oldSelf.status.keyId)"
+def _fixed(resolve: str, message: str) -> Rule:
+    """A transition rule of the root: the resolved value is what it was."""
     before, after = resolve.replace("self.", "oldSelf.spec."), resolve.replace("self.", "self.spec.")
-    return cel(f"!({exists}) || {before} == {after}", message, f".spec.{field}")
+    return cel(f"{before} == {after}", message, ".spec")
+
+
+# Until then, what is wrong may be set right.
+_NO_KEY_YET = "!(has(oldSelf.status) && has(oldSelf.status.keyId))"
 
 
 _RESOLVED_MULTI_REGION = "(has(self.multiRegion) && self.multiRegion)"
@@ -39,13 +42,16 @@ class KMSKey(Model):
     status: KMSKeyStatus = KMSKeyStatus()
 
     cel: ClassVar = (
-        _unchanged(SPEC, "keySpec", "the spec of a key"),
-        _unchanged(USAGE, "keyUsage", "the usage of a key"),
-        _unchanged(ORIGIN, "origin", "where a key's material comes from"),
-        _unchanged(KEY_STORE, "customKeyStoreId", "the store of a key"),
-        _unchanged(XKS_KEY, "xksKeyId", "the external key behind a key"),
-        _unchanged(_RESOLVED_MULTI_REGION, "multiRegion", "a key into or out of a multi-Region key"),
-        _fixed(_RESOLVED_ADOPTION, "adopt", "adopt cannot change once the object has its key: make a new KMSKey"),
+        together(
+            f"{_NO_KEY_YET} || self.spec == oldSelf.spec",
+            _unchanged(SPEC, "keySpec", "the spec of a key"),
+            _unchanged(USAGE, "keyUsage", "the usage of a key"),
+            _unchanged(ORIGIN, "origin", "where a key's material comes from"),
+            _unchanged(KEY_STORE, "customKeyStoreId", "the store of a key"),
+            _unchanged(XKS_KEY, "xksKeyId", "the external key behind a key"),
+            _unchanged(_RESOLVED_MULTI_REGION, "multiRegion", "a key into or out of a multi-Region key"),
+            _fixed(_RESOLVED_ADOPTION, "adopt cannot change once the object has its key: make a new KMSKey"),
+        ),
     )
 
 

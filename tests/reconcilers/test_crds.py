@@ -125,7 +125,7 @@ def test_a_pattern_holds_from_end_to_end(pattern: str) -> None:
 
 @pytest.mark.parametrize(("kind", "path", "rule"), RULES, ids=lambda value: value if isinstance(value, str) else value["message"][:40])
 def test_a_rule_says_what_to_write_at_a_field_that_exists(kind: str, path: str, rule: dict[str, str]) -> None:
-    assert set(rule) <= {"rule", "message", "fieldPath"}
+    assert set(rule) <= {"rule", "message", "messageExpression", "fieldPath"}
     assert len(rule["message"]) <= 2048
     assert "\n" not in rule["message"]
     assert f"{path}{rule.get('fieldPath', '')}" in dict(nodes(schema(kind)))

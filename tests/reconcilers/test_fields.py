@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from reconcilers.fields import cel
+from reconcilers.fields import cel, together
 from reconcilers.key_spec import KMSKeySpec
 
 
@@ -16,3 +16,14 @@ def test_the_secret_in_a_bad_value_is_not_repeated() -> None:
 def test_a_rule_names_its_field_where_it_has_one() -> None:
     assert cel("true", "write it so") == {"rule": "true", "message": "write it so"}
     assert cel("true", "write it so", ".keySpec") == {"rule": "true", "message": "write it so", "fieldPath": ".keySpec"}
+
+
+def test_rules_that_stand_together_tell_the_message_of_the_first_that_is_broken() -> None:
+    """What the server makes of it is tried in tests/cluster/test_admission.py."""
+    merged = together("!has(self.a)", cel("self.a > 1", "the operator's \"1\"", ".a"), cel("self.a < 9", "too much", ".a"))
+    assert merged == {
+        "rule": "(!has(self.a)) || ((self.a > 1) && (self.a < 9))",
+        "message": "the operator's \"1\" Or: too much",
+        "messageExpression": '!(self.a > 1) ? "the operator\'s \\"1\\"" : "too much"',
+        "fieldPath": ".a",
+    }
