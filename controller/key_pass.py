@@ -37,6 +37,7 @@ from controller.events import EventRecorder
 from controller.exports import delete_export, look_at_exports, write_export
 from controller.key_holders import holder
 from controller.key_memory import KeyMemory
+from controller.key_notes import KeyNotes
 from controller.key_objects import KMSKEYS, key_object, regarding
 from controller.kube import Kube, KubeError, NotFound
 from controller.objects import KubeObject, decode_object
@@ -62,7 +63,6 @@ from reconcilers.actions import (
 from reconcilers.after import after, with_replica
 from reconcilers.arns import region_of
 from reconcilers.codes import AUTHENTICATION_CODES
-from reconcilers.drift import drift_news
 from reconcilers.echoes import Echoes, listen_everywhere, written_everywhere
 from reconcilers.exports import public_key_is_needed
 from reconcilers.failures import plan_after
@@ -75,9 +75,7 @@ from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
 from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER, OWNER_TAG
-from reconcilers.news import news
 from reconcilers.ownership import owner
-from reconcilers.policy_findings import policy_news
 from reconcilers.reasons import Reason
 from reconcilers.replica_fields import MAX_REPLICAS
 from reconcilers.replicas import not_sent, replicated, unsent
@@ -135,7 +133,7 @@ class KeyPass:
         self._looked: ObservedKey | None = None  # as it was before this pass wrote anything
         self._echoes: Echoes = {}  # of the passes before
         self._found: dict[str, object] = {}  # what the last plan has found of drift, for the report on a call that fails
-        self._corrected: list[str] = []  # in words
+        self._notes = KeyNotes(means.events, regarding(obj))
         self._sending: str | None = None  # the operation between the attempt that was written down and the answer
 
     async def run(self) -> timedelta | None:
@@ -153,7 +151,7 @@ class KeyPass:
                 raise
             return look_again
         finally:
-            self._tell_corrected()
+            self._notes.close(self.key.status.key_id)
 
     async def _carry_out(self) -> timedelta | None:
         await self._store_made()
@@ -406,9 +404,7 @@ class KeyPass:
             await self._patch("status", operations)
         if status.key_id is not None:
             self._means.memory.stored(self.key.uid, status.key_id)
-        drifted = drift_news(before.drift, status.drift) if self._only_reports else None
-        for told in filter(None, (drifted, policy_news(before.policy, status.policy), news(before.conditions, status.conditions))):
-            self._means.events.record(regarding(self._obj), told.type, told.reason, "Reconcile", told.message)
+        self._notes.reported(before, status, only_reports=self._only_reports)
 
     async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
         path = KMSKEYS.path(self._obj.namespace, self._obj.name, subresource)
@@ -422,11 +418,9 @@ class KeyPass:
 
     def _tell(self, action: Action, plan: Plan) -> None:
         if action in plan.corrections:
-            self._corrected.append(action.told)
-            return
-        key_id = self._name_of_key(action)
-        reason, note, serious = action.reason, f"{key_id}: {action.told}.", _is_serious(action, self.key, self._means.operator)
-        self._means.events.record(regarding(self._obj), "Warning" if serious else "Normal", reason, type(action).__name__, note)
+            self._notes.corrected(action)
+        else:
+            self._notes.did(action, self._name_of_key(action), serious=_is_serious(action, self.key, self._means.operator))
 
     def _name_of_key(self, action: Action) -> str:
         """Its id, and where it is if that is another region."""
@@ -434,13 +428,6 @@ class KeyPass:
         if isinstance(action, KeyAction) and self._is_elsewhere(action):
             return f"{key_id} in {region_of(action.key)}"
         return key_id
-
-
-    def _tell_corrected(self) -> None:
-        """One event for all that this pass has set right, however many writes it took."""
-        if self._corrected:
-            note = f"{self.key.status.key_id} was changed outside the operator; corrected: {', '.join(self._corrected)}."
-            self._means.events.record(regarding(self._obj), "Warning", Reason.DRIFT_CORRECTED, "Reconcile", note)
 
 
 def _is_serious(action: Action, key: KeyObject, operator: Operator) -> bool:

@@ -246,9 +246,9 @@ def test_a_repair_flips_synced_and_leaves_ready(tenant: Tenant) -> None:
 def test_each_change_is_told_by_an_event(tenant: Tenant) -> None:
     key_id = made(tenant, enableKeyRotation=True)
     tenant.change("k", {"description": "new"})
-    told = {reason: tenant.until_event("k", reason)["note"] for reason in ("KeyCreated", "RotationEnabled", "DescriptionUpdated")}
+    told = {reason: tenant.until_event("k", reason)["note"] for reason in ("KeyCreated", "DescriptionUpdated")}
     assert told == {
-        "KeyCreated": f"{key_id}: create a SYMMETRIC_DEFAULT key for ENCRYPT_DECRYPT.",
-        "RotationEnabled": f"{key_id}: enable automatic rotation.",
+        "KeyCreated": f"{key_id}: create a SYMMETRIC_DEFAULT key for ENCRYPT_DECRYPT, enable automatic rotation. "
+        "The key is as declared and can be used.",
         "DescriptionUpdated": f"{key_id}: update the description.",
     }
