@@ -6,13 +6,18 @@ Rules:
 2. The clients see what a user's cluster shows them: TLS, tokens, RBAC, Pod Security, ServiceAccounts with TokenRequest.
 3. There is no controller manager, no scheduler and no node: Deployments get no pods, namespaces stay Terminating, nothing
    collects garbage and no ClusterRole is aggregated.
+4. A server that is killed comes back with the same port and token. etcd listens on a file, which the next one takes over.
 """
 
 import contextlib
+import os
 import secrets
+import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -37,19 +42,92 @@ class ApiServer:
     admin_token: str
 
 
+class ControlPlane:
+    """Both servers, each of which may be killed and started again, on the same port and with the same data."""
+
+    def __init__(self, binaries: Path, folder: Path, *options: str) -> None:
+        """options: further flags of kube-apiserver. Use as a context manager, which starts both and waits. Raises ProcessError."""
+        self._binaries = binaries
+        self._folder = folder
+        self._options = options
+        self._token = _write_secrets(folder)
+        self._starts = 0
+        self._stack = contextlib.ExitStack()
+        self._etcd: Process
+        self._api: Process
+        self.server: ApiServer
+
+    def start(self) -> None:
+        """kube-apiserver, which is down; waits until it is ready. Raises ProcessError."""
+        self._run(self.server)
+        if not _started(self._api, self.server):
+            raise ProcessError(f"somebody took the port of {self.server.url}")
+
+    def kill(self) -> None:
+        """kill -9 of kube-apiserver."""
+        _kill(self._api)
+
+    def kill_all(self) -> None:
+        """kill -9 of both."""
+        _kill(self._api)
+        _kill(self._etcd)
+
+    def start_all(self, data: Path | None = None) -> None:
+        """Both, which are down; data: what etcd held when `kept` was called, instead of what it holds now."""
+        if data is not None:
+            shutil.rmtree(self._data)
+            shutil.copytree(data, self._data)
+        self._run_etcd()
+        self.start()
+
+    def kept(self) -> Path:
+        """A copy of etcd's data; both have to be down."""
+        copy = self._folder / f"etcd-kept-{self._starts}"
+        shutil.copytree(self._data, copy)
+        return copy
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "etcd"
+
+    def _run_etcd(self) -> None:
+        """Not yet ready: kube-apiserver waits for it."""
+        self._etcd = self._stack.enter_context(Process(_etcd_command(self._binaries, self._data), self._log("etcd")))
+
+    def _run(self, server: ApiServer) -> None:
+        command = [*_command(self._binaries, self._folder, server), *self._options]
+        self._api = self._stack.enter_context(Process(command, self._log("kube-apiserver")))
+
+    def _log(self, name: str) -> Path:
+        self._starts += 1
+        return self._folder / f"{name}-{self._starts}.log"
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.push(self._stack.__exit__)
+            self._run_etcd()
+            for _ in range(ATTEMPTS):
+                self.server = ApiServer(f"https://127.0.0.1:{free_port()}", self._folder / "certs" / "apiserver.crt", self._token)
+                self._run(self.server)
+                if _started(self._api, self.server):
+                    stack.pop_all()
+                    return self
+        raise ProcessError(f"kube-apiserver lost its port {ATTEMPTS} times")
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
 @contextlib.contextmanager
 def api_server(binaries: Path, folder: Path) -> Iterator[ApiServer]:
     """Both servers, ready, with their data in `folder`. Raises ProcessError."""
-    token = _write_secrets(folder)
-    with etcd(binaries, folder), contextlib.ExitStack() as stack:
-        for attempt in range(ATTEMPTS):
-            server = ApiServer(f"https://127.0.0.1:{free_port()}", folder / "certs" / "apiserver.crt", token)
-            process = stack.enter_context(Process(_command(binaries, folder, server), folder / f"kube-apiserver-{attempt}.log"))
-            if _started(process, server):
-                break
-        else:
-            raise ProcessError(f"kube-apiserver lost its port {ATTEMPTS} times")
-        yield server
+    with ControlPlane(binaries, folder) as plane:
+        yield plane.server
+
+
+def _kill(process: Process) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(READY_SECONDS)
 
 
 def _started(process: Process, server: ApiServer) -> bool:
@@ -64,12 +142,11 @@ def _started(process: Process, server: ApiServer) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def etcd(binaries: Path, folder: Path) -> Iterator[None]:
-    """etcd in `folder`, not yet ready: kube-apiserver waits for it. A crash may lose data, and nobody minds (no fsync)."""
-    command = [
+def _etcd_command(binaries: Path, data: Path) -> list[str]:
+    """A crash may lose data, and nobody minds (no fsync)."""
+    return [
         str(binaries / "etcd"),
-        f"--data-dir={folder / 'etcd'}",
+        f"--data-dir={data}",
         f"--listen-client-urls={ETCD_CLIENT}",
         f"--advertise-client-urls={ETCD_CLIENT}",
         f"--listen-peer-urls={ETCD_PEER}",
@@ -77,8 +154,6 @@ def etcd(binaries: Path, folder: Path) -> Iterator[None]:
         f"--initial-cluster=default={ETCD_PEER}",
         "--unsafe-no-fsync",
     ]
-    with Process(command, folder / "etcd.log"):
-        yield
 
 
 def _write_secrets(folder: Path) -> str:
