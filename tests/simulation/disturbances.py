@@ -1,4 +1,4 @@
-"""Things that go wrong at one point of a scenario's traffic, and what must be so in the end all the same.
+"""Things that go wrong at one point of a scenario's traffic, or at one await, and what must be so in the end all the same.
 
 Rules:
 1. The end must be that of the undisturbed run: the same keys, the same status.
@@ -11,7 +11,8 @@ import contextvars
 import functools
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import ParamSpec, TypeVar
 
 from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.aws_wires import lost_answer as lost_by_aws
@@ -19,9 +20,13 @@ from tests.simulation.calls import Call
 from tests.simulation.conftest import SEED
 from tests.simulation.dependents import ALIAS_SCENARIOS, GRANT_SCENARIOS
 from tests.simulation.lines import Point
-from tests.simulation.scenarios import SCENARIOS, Disturbance, Outcome, Playable, play
+from tests.simulation.replicas import Replica
+from tests.simulation.scenarios import NEVER, SCENARIOS, AtAwait, Disturbance, Outcome, Playable, play
 from tests.simulation.world import World
 from tests.virtual_time import run_virtual
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Longer than what passes under way are given after SIGTERM.
 STUCK_SECONDS = 5.0
@@ -34,9 +39,14 @@ ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
 
 def crash(world: World, call: Call, _point: Point) -> float:
     """kill -9, and another process a second later."""
-    world.replicas[call.replica].kill()
-    asyncio.get_running_loop().call_later(RESTART_SECONDS, world.start, _next(call.replica))
+    crash_there(world, world.replicas[call.replica])
     return 0.0
+
+
+def crash_there(world: World, replica: Replica) -> None:
+    """The same, wherever the process stands."""
+    replica.kill()
+    asyncio.get_running_loop().call_later(RESTART_SECONDS, world.start, _next(replica.name))
 
 
 def lose(world: World, call: Call, point: Point) -> float:
@@ -68,6 +78,13 @@ def singles(name: str, disturb: Disturbance) -> Iterator[tuple[int, list[str]]]:
         yield at, [f"{name}, {at} {point}: {one}" for one in differences(name, {at: disturb})]
 
 
+def crashes(name: str, every: int = 1, first: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """One run for each await, or for one of so many: its number, and how the end differs after a crash there."""
+    for at in range(first, len(undisturbed(name).awaits), every):
+        found = differences(name, {}, {at: crash_there})
+        yield at, [f"{name}, await {at} in {undisturbed(name).awaits[at]}: {one}" for one in found]
+
+
 def pairs(name: str, first: Disturbance, second: Disturbance, every: int = 1) -> Iterator[tuple[int, int, list[str]]]:
     """One run for each point of the undisturbed run and each point that comes after it once it was disturbed.
 
@@ -81,33 +98,37 @@ def pairs(name: str, first: Disturbance, second: Disturbance, every: int = 1) ->
             later += every
 
 
-def differences(name: str, disturbances: Mapping[int, Disturbance]) -> list[str]:
+def differences(name: str, disturbances: Mapping[int, Disturbance], at_awaits: Mapping[int, AtAwait] = NEVER) -> list[str]:
     """How the end of the disturbed run differs from that of the undisturbed one."""
-    outcome = played(name, disturbances)
+    outcome = played(name, disturbances, at_awaits)
     assert outcome is not None
     if isinstance(outcome, AssertionError):
         return [str(outcome)]
-    return list(_compared(outcome, undisturbed(name), len(disturbances)))
+    return list(_compared(outcome, undisturbed(name), len(disturbances) + len(at_awaits)))
 
 
-def played(name: str, disturbances: Mapping[int, Disturbance]) -> Outcome | AssertionError | None:
+def played(
+    name: str, disturbances: Mapping[int, Disturbance], at_awaits: Mapping[int, AtAwait] = NEVER
+) -> Outcome | AssertionError | None:
     """The end of the run; None where it had too few points for all disturbances."""
     random.seed(SEED)
     reached: list[int] = []
 
-    def counted(at: int, disturb: Disturbance) -> Disturbance:
-        def disturb_and_count(world: World, call: Call, point: Point) -> float:
+    def counted(at: int, disturb: Callable[P, R]) -> Callable[P, R]:
+        def disturb_and_count(*args: P.args, **kwargs: P.kwargs) -> R:
             reached.append(at)
-            return disturb(world, call, point)
+            return disturb(*args, **kwargs)
 
         return disturb_and_count
 
     outcome: Outcome | AssertionError
+    points = {at: counted(at, disturb) for at, disturb in disturbances.items()}
+    awaits = {at: counted(at, disturb) for at, disturb in at_awaits.items()}
     try:
-        outcome = run_virtual(play(ALL[name], {at: counted(at, disturb) for at, disturb in disturbances.items()}))
+        outcome = run_virtual(play(ALL[name], points, awaits))
     except AssertionError as error:
         outcome = error
-    return outcome if len(reached) == len(disturbances) else None
+    return outcome if len(reached) == len(points) + len(awaits) else None
 
 
 @functools.cache

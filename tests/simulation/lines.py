@@ -9,10 +9,12 @@ Rules:
 2. `watcher` is called at both points of each call, and may kill or stop the replica there, or do anything else to the world. It returns
    for how many seconds the call stays at this point.
 3. Along a line that was cut nothing moves any more: not the call that was about to leave, not the answer, and no later call.
-4. Each call is written down with the time at which it was executed, by whom, on what, and what came of it.
+4. What has left arrives, though the process that sent it stands still: the way there needs no turn of the process.
+5. Each call is written down with the time at which it was executed, by whom, on what, and what came of it.
 """
 
 import asyncio
+import contextvars
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from tests.simulation.calls import Call, Target
 from tests.simulation.faults import ANSWER, Fault, Faults
 
 T = TypeVar("T")
+# What happens on the wire is nobody's turn.
+_WIRE = contextvars.Context()
 Point = Literal["before", "after"]
 
 
@@ -60,19 +64,41 @@ class Line:
 
     async def carry(self, call: Call, latency: float, execute: Callable[[], T]) -> T:
         """Do it there and come back with the answer; latency in seconds there and back. Raises what the other side, or a fault, raises."""
-        await self._stay(latency / 2 + self._traffic.watcher(call, "before"))
-        fault = self._traffic.faults.take(call)
-        answer: _Answer[T] | None = None
-        for _ in range(1 if fault is None else fault.executes):
-            again = self._execute(call, execute)
-            answer = answer or again
-            await self._stay(self._traffic.watcher(call, "after"))
-        await self._stay(latency / 2 + (fault.delay if fault else 0.0))
+        trip = await self._arrive(call, latency / 2 + self._traffic.watcher(call, "before"), execute)
+        fault = trip.fault
+        await self._stay(latency / 2 + trip.stays + (fault.delay if fault else 0.0))
         outcome = await happen(fault) if fault else ANSWER
         if outcome is not ANSWER:
             return cast(T, outcome)
-        assert answer is not None
-        return answer.open()
+        assert trip.answer is not None
+        return trip.answer.open()
+
+    async def _arrive(self, call: Call, seconds: float, execute: Callable[[], T]) -> "_Trip[T]":
+        """After so many seconds the other side has done what it will do, unless the caller is cancelled before."""
+        if self.cut:
+            await never()
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[_Trip[T]] = loop.create_future()
+
+        def arrive() -> None:
+            if not self.cut:
+                arrived.set_result(self._happen_there(call, execute))
+
+        timer = loop.call_later(seconds, arrive, context=_WIRE)
+        try:
+            return await arrived
+        finally:
+            timer.cancel()
+
+    def _happen_there(self, call: Call, execute: Callable[[], T]) -> "_Trip[T]":
+        trip = _Trip[T](self._traffic.faults.take(call))
+        for _ in range(1 if trip.fault is None else trip.fault.executes):
+            again = self._execute(call, execute)
+            trip.answer = trip.answer or again
+            trip.stays += self._traffic.watcher(call, "after")
+            if self.cut:
+                break
+        return trip
 
     def _execute(self, call: Call, execute: Callable[[], T]) -> "_Answer[T]":
         call.at = asyncio.get_running_loop().time()
@@ -88,6 +114,15 @@ class Line:
             await asyncio.sleep(seconds)
         if self.cut:
             await never()
+
+
+@dataclass
+class _Trip(Generic[T]):
+    """What happened there, and for how long the answer stays there."""
+
+    fault: Fault | None
+    answer: "_Answer[T] | None" = None
+    stays: float = 0.0
 
 
 @dataclass

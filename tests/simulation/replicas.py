@@ -4,14 +4,17 @@ Rules:
 1. Whatever task the program starts, directly or not, belongs to its replica: a task factory notes it by a context variable.
 2. kill() is kill -9. The replica's line is cut first, so that no finally block and no shielded section can reach a model any more; then all
    of its tasks are cancelled until none is left.
-3. A lost lease kills the replica, as it ends the process in production, and leaves exit code 1.
+3. freeze() is SIGSTOP: the process gets no turn any more until thaw(), and then all at once what it has missed. The world goes on: what it
+   has sent arrives, and its answers wait for it.
+4. Between two turns of its tasks a process is at an await. `before_step` is called there, at each of them, and may kill it.
+5. A lost lease kills the replica, as it ends the process in production, and leaves exit code 1.
 """
 
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from controller.app import LEASE_NAME, Program
 from controller.kube import Kube
@@ -22,6 +25,7 @@ from tests.simulation.api_server import ApiServer
 from tests.simulation.api_transport import ModelTransport
 from tests.simulation.aws_wires import Aws, AwsLine
 from tests.simulation.lines import Line, Traffic
+from tests.virtual_time import VirtualTimeLoop
 
 _OWNER: contextvars.ContextVar["Replica"] = contextvars.ContextVar("replica")
 
@@ -40,6 +44,7 @@ class Replica:
         self._aws = AwsLine(aws, self.line)
         self._now = now
         self._stop = asyncio.Event()
+        self._missed: list[asyncio.Handle] | None = None  # while it is frozen
 
     def start(self) -> None:
         """Begin; it runs until it is stopped, killed, or ends by itself."""
@@ -50,6 +55,29 @@ class Replica:
     def terminate(self) -> None:
         """SIGTERM."""
         self._stop.set()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        if self._missed is None:
+            self._missed = []
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        missed, self._missed = self._missed or [], None
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        loop.go_on(missed)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it gets no turn."""
+        return self._missed is not None
+
+    def may_run(self, turn: asyncio.Handle) -> bool:
+        """Whether this may be its turn; if not, it is kept for later."""
+        if self._missed is not None:
+            self._missed.append(turn)
+        return self._missed is None
 
     async def ended(self) -> int:
         """Wait for the end of the process; its exit code."""
@@ -62,6 +90,7 @@ class Replica:
         self.line.cut = True
         if self.exit_code is None:
             self.exit_code = exit_code
+        self.thaw()
         self._cancel([])
 
     async def _run(self) -> None:
@@ -75,7 +104,7 @@ class Replica:
         for task in tasks:
             task.cancel()
         if self.tasks:
-            asyncio.get_running_loop().call_soon(self._cancel, list(self.tasks))
+            asyncio.get_running_loop().call_soon(self._cancel, list(self.tasks), context=contextvars.Context())
 
     def _lease(self, settings: Settings, transport: ModelTransport) -> Lease | NoLease:
         if not settings.leader_elect:
@@ -98,25 +127,43 @@ class Replica:
         return Lease(config, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
 
 
+class Turns:
+    """Whose turn each callback of the loop is. Make it before the first replica: all tasks from then on are known by their owners.
+
+    before_step: called at each await of a replica before that goes on, and the task that does so.
+    """
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        self.before_step: Callable[[Replica, asyncio.Task[Any]], None] | None = None
+        loop.gate = self._pass
+        loop.set_task_factory(_own)
+
+    def _pass(self, turn: asyncio.Handle) -> bool:
+        owner = cast(Any, turn)._context.get(_OWNER)
+        if owner is None:
+            return True
+        if self.before_step is not None:
+            task = getattr(cast(Any, turn)._callback, "__self__", None)
+            if isinstance(task, asyncio.Task):
+                self.before_step(owner, task)
+        return bool(owner.may_run(turn))
+
+
 def current() -> Replica | None:
     """The replica that runs now."""
     return _OWNER.get(None)
 
 
-def own_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Let the loop note whose each new task is."""
-
-    def factory(
-        loop: asyncio.AbstractEventLoop,
-        coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Task[Any]:
-        context = contextvars.copy_context() if context is None else context  # an empty one is false
-        task = asyncio.Task(coro, loop=loop, context=context)
-        owner = context.get(_OWNER)
-        if owner is not None:
-            owner.tasks.add(task)
-            task.add_done_callback(owner.tasks.discard)
-        return task
-
-    loop.set_task_factory(factory)
+def _own(
+    loop: asyncio.AbstractEventLoop,
+    coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    context: contextvars.Context | None = None,
+) -> asyncio.Task[Any]:
+    """A task factory: a new task is that of the replica in its context."""
+    context = contextvars.copy_context() if context is None else context  # an empty one is false
+    task = asyncio.Task(coro, loop=loop, context=context)
+    owner = context.get(_OWNER)
+    if owner is not None:
+        owner.tasks.add(task)
+        task.add_done_callback(owner.tasks.discard)
+    return task

@@ -2,22 +2,26 @@
 
 play() carries one out, with or without something that goes wrong at points of its traffic, and returns what became of the world. The
 points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events, the lease.
+The awaits are all of the process, whatever it waits for there, the background's too.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from reconcilers.names import RECREATE_ANNOTATION
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Json
 from tests.simulation.kms_keys import Key
 from tests.simulation.lines import Point, undisturbed
+from tests.simulation.replicas import Replica
 from tests.simulation.world import START, World
 
 NAME = "orders"
+DOORS = ("aws.channels", "aws.clients", "controller.kube")
 BACKGROUND = ("LIST", "WATCH", "leases", "events")
 # The first resync after a change learns what no answer to a write tells, such as the date of the next rotation; the second learns nothing.
 RESYNC_SECONDS = 67.0
@@ -51,6 +55,8 @@ GIVEN: Json = {"Description": "theirs", "Tags": [{"TagKey": "team", "TagValue": 
 REPLICATED: Json = FULL | {"multiRegion": True, "replicas": [{"region": "eu-west-1"}]}
 
 Disturbance = Callable[[World, Call, Point], float]
+AtAwait = Callable[[World, Replica], None]
+NEVER: Mapping[int, Any] = MappingProxyType({})
 
 
 class Playable(Protocol):
@@ -170,18 +176,19 @@ SCENARIOS: dict[str, Scenario] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end: keys, status, how often each AWS write was done, what was exported, the points that were passed, the exit codes."""
+    """The end: keys, status, how often each AWS write was done, what was exported, the points and awaits passed, the exit codes."""
 
     keys: tuple[Key, ...]
     status: Json | None
     writes: Counter[str]
     exported: Json
     points: tuple[str, ...]
+    awaits: tuple[str, ...]
     exits: tuple[int, ...]
 
 
-async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = MappingProxyType({})) -> Outcome:
-    """Carry out the scenario, beginning with replica "a"; at the points of these numbers, counted from 0, the world is disturbed.
+async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = NEVER, at_awaits: Mapping[int, AtAwait] = NEVER) -> Outcome:
+    """Carry out the scenario, beginning with replica "a"; at the points and awaits of these numbers, from 0, the world is disturbed.
 
     Raises AssertionError.
     """
@@ -190,6 +197,12 @@ async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = Map
         await scenario.prepare(world)
         await world.advance(1)
         points: list[str] = []
+        awaits: list[str] = []
+
+        def step(replica: Replica, task: asyncio.Task[Any]) -> None:
+            if replica.exit_code is None:
+                awaits.append(place(task))
+                at_awaits.get(len(awaits) - 1, _nothing)(world, replica)
 
         def watch(call: Call, point: Point) -> float:
             if any(word in call.name for word in BACKGROUND) or world.replicas[call.replica].exit_code is not None:
@@ -200,14 +213,34 @@ async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = Map
 
         began = world.time
         world.traffic.watcher = watch
+        world.turns.before_step = step
         scenario.act(world)
         await _settle(world, scenario)
-        return _outcome(world, scenario, began, tuple(points))
+        return _outcome(world, scenario, began, tuple(points), tuple(awaits))
+
+
+def place(task: asyncio.Task[Any]) -> str:
+    """Where the task stands: the innermost function of the program that awaits something, such as "controller.key_pass KeyPass._create".
+
+    The doors through which all requests go are left out: who goes through them tells more.
+    """
+    found, waits = "the process itself", cast(Any, task.get_coro())
+    while frame := getattr(waits, "cr_frame", None):
+        module = str(frame.f_globals.get("__name__"))
+        if module.startswith(("aws.", "controller.")) and module not in DOORS:
+            found = f"{module} {frame.f_code.co_qualname}"
+        waits = waits.cr_await
+    return found
+
+
+def _nothing(_world: World, _replica: Replica) -> None:
+    """What happens at most awaits."""
 
 
 async def _settle(world: World, scenario: Playable) -> None:
     await scenario.settle(world)
     world.traffic.watcher = undisturbed
+    world.turns.before_step = None
     settled = world.time
     await world.advance(RESYNC_SECONDS)
     quiet_since = world.time
@@ -216,14 +249,14 @@ async def _settle(world: World, scenario: Playable) -> None:
     assert not world.traffic.executed("kube", quiet_since), world.told()
 
 
-def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...]) -> Outcome:
+def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...], awaits: tuple[str, ...]) -> Outcome:
     found = scenario.find(world)
     found_keys = sorted(world.kms.keys, key=lambda key: key.arn)
     keys = tuple(replace(key, created=START, deletion_date=None, rotations=_undated(key)) for key in found_keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     exits = tuple(replica.exit_code for replica in world.replicas.values() if replica.exit_code is not None)
-    return Outcome(keys, status, world.traffic.names("aws", began), _exported(world), points, exits)
+    return Outcome(keys, status, world.traffic.names("aws", began), _exported(world), points, awaits, exits)
 
 
 def _exported(world: World) -> Json:

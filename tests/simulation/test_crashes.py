@@ -1,12 +1,17 @@
-"""Every scenario, with one thing that goes wrong at each point of its traffic in turn; some also with two, at some pairs of points."""
+"""Every scenario, with one thing that goes wrong at each point of its traffic in turn; some also with two, at some pairs of points.
+
+All scenarios together have some 3,500 awaits. Each of them is crashed at by `make soak`; here each scenario is at one of EVERY_AWAIT, of which
+the first is another one in each scenario.
+"""
 
 import pytest
 
-from tests.simulation.disturbances import ALL, crash, lose, pairs, shut_down, singles, undisturbed
+from tests.simulation.disturbances import ALL, crash, crashes, lose, pairs, shut_down, singles, undisturbed
 from tests.simulation.scenarios import Disturbance
 
 # All pairs are for `make pairs`.
 EVERY = 12
+EVERY_AWAIT = 9
 
 each_scenario = pytest.mark.parametrize("name", ALL)
 
@@ -15,6 +20,13 @@ each_scenario = pytest.mark.parametrize("name", ALL)
 @each_scenario
 def test_a_crash_at_any_point_changes_nothing_in_the_end(name: str) -> None:
     assert _found(name, crash) == []
+
+
+@pytest.mark.holds("F1", "F2", "F3", "F4", "F5", "F7", "F9", "I20")
+@each_scenario
+def test_a_crash_at_any_await_changes_nothing_in_the_end(name: str) -> None:
+    found = [one for _, found in crashes(name, EVERY_AWAIT, list(ALL).index(name) % EVERY_AWAIT) for one in found]
+    assert found == []
 
 
 @pytest.mark.holds("F10", "F29", "I20")
@@ -40,6 +52,7 @@ def test_two_things_at_any_two_points_change_nothing_in_the_end(name: str, first
 
 def test_the_scenarios_have_points_to_be_disturbed_at() -> None:
     assert {name: len(undisturbed(name).points) for name in ALL if len(undisturbed(name).points) < 2} == {}
+    assert sum(len(undisturbed(name).awaits) for name in ALL) > 3000
 
 
 def _found(name: str, disturb: Disturbance) -> list[str]:

@@ -33,7 +33,8 @@ from tests.simulation.kms_keys import Key
 from tests.simulation.kms_model import Kms
 from tests.simulation.kms_writes import Caller
 from tests.simulation.lines import Traffic
-from tests.simulation.replicas import Replica, own_tasks
+from tests.simulation.replicas import Replica, Turns
+from tests.virtual_time import VirtualTimeLoop
 
 NAMESPACE = "shop"
 REGION = "us-east-1"
@@ -76,7 +77,8 @@ class World:
 
     def __init__(self, seed: int = 0) -> None:
         self._loop = asyncio.get_running_loop()
-        own_tasks(self._loop)
+        assert isinstance(self._loop, VirtualTimeLoop)
+        self.turns = Turns(self._loop)
         self.traffic = Traffic(seed)
         self.kms = Kms(lambda: START + timedelta(seconds=self._loop.time()), seed)
         self.aws = Aws(self.kms, Identities(CANARY))

@@ -2,7 +2,7 @@
 
     python -m tests.soak [--runs 10000] [--seed N] [--pairs]
 
-1. Every scenario, disturbed at every point of its traffic: a crash, a lost answer, a shutdown.
+1. Every scenario, disturbed at every point of its traffic: a crash, a lost answer, a shutdown; and crashed at every await of the process.
 2. With --pairs (`make pairs`) also at every pair of points: two crashes, two lost answers. That takes as long as all the rest.
 3. Random lives of a world (tests/simulation/machine.py), in portions of 50, each from a seed of its own.
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.disturbances import ALL
-from tests.soak.portions import Exhaustive, Pairs, Portion, RandomRuns, carry_out
+from tests.soak.portions import Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out
 
 PORTION = 50
 
@@ -30,6 +30,7 @@ def portions(runs: int, seed: int, *, pairs: bool) -> Iterator[Portion]:
     if pairs:
         yield from (Pairs(name, kind) for name in ALL for kind in ("crash", "lost answer"))
     yield from (Exhaustive(name, kind) for name in ALL for kind in ("crash", "lost answer", "shutdown"))
+    yield from (Awaits(name) for name in ALL)
     for number in range(0, runs, PORTION):
         yield RandomRuns(seed + number // PORTION, min(PORTION, runs - number))
 

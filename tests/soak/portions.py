@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from structlog.testing import capture_logs
 
-from tests.simulation.disturbances import crash, lose, pairs, shut_down, singles, undisturbed
+from tests.simulation.disturbances import crash, crashes, lose, pairs, shut_down, singles, undisturbed
 from tests.simulation.invariants import CHECKED
 from tests.simulation.machine import COVERED
 from tests.simulation.random_runs import run
@@ -21,6 +21,13 @@ class Exhaustive:
 
     scenario: str
     kind: str
+
+
+@dataclass(frozen=True)
+class Awaits:
+    """A scenario, crashed once, at each await."""
+
+    scenario: str
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class RandomRuns:
     runs: int
 
 
-Portion = Exhaustive | Pairs | RandomRuns
+Portion = Exhaustive | Awaits | Pairs | RandomRuns
 
 
 @dataclass
@@ -56,6 +63,8 @@ def carry_out(portion: Portion) -> Found:
         match portion:
             case Exhaustive():
                 return _exhaustive(portion)
+            case Awaits():
+                return _awaits(portion)
             case Pairs():
                 return _pairs(portion)
             case RandomRuns():
@@ -69,6 +78,17 @@ def _exhaustive(portion: Exhaustive) -> Found:
         found.covered["simulations", f"each scenario, one {portion.kind}"] += 1
         found.covered["scenarios", portion.scenario] += 1
         found.covered[f"points of one {portion.kind}", points[at]] += 1
+        found.problems += problems
+    return found
+
+
+def _awaits(portion: Awaits) -> Found:
+    found = Found()
+    awaits = undisturbed(portion.scenario).awaits
+    for at, problems in crashes(portion.scenario):
+        found.covered["simulations", "each scenario, one crash at an await"] += 1
+        found.covered["scenarios", portion.scenario] += 1
+        found.covered["awaits of one crash", awaits[at]] += 1
         found.problems += problems
     return found
 
