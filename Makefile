@@ -3,6 +3,7 @@
 # PYTHON  the python3 that makes .venv (3.11 or newer); default: python3
 # VENV    where it is made; default: .venv
 # EMULATOR  the AWS of `make cluster`: moto, ministack or strict (tests/strict); default: moto
+# ARGS   of `make storm`: --objects, --minutes, --seed, --keep FOLDER
 # KEEP=1  makes `make demo` stay up at its end
 # KUBEBUILDER_ASSETS  a folder with kube-apiserver, etcd and kubectl, instead of building them
 
@@ -14,7 +15,7 @@ STAMP  := $(VENV)/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup assets lint types unit test cluster demo bench soak pairs promises crds docs sbom dashboards lock clean
+.PHONY: help setup assets lint types unit test cluster demo bench soak pairs storm promises crds docs sbom dashboards lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -68,6 +69,9 @@ soak: setup ## ten thousand simulations, on all cores
 
 pairs: setup ## two things that go wrong, at every pair of points of every scenario
 	@$(BIN)/python -m tests.soak --runs 0 --pairs
+
+storm: setup assets ## two operators as processes under all that can go wrong at once, for three minutes (ARGS="--objects 1000")
+	@$(BIN)/python -m tests.storm $(ARGS)
 
 promises: setup ## write docs/reliability.md from the tests
 	@$(BIN)/python -m tests.promises

@@ -142,6 +142,7 @@ _HEAD = (
     "Tests in tests/simulation run the whole controller in virtual time against models of the API server and of AWS; those in tests/cluster",
     "run the operator as a process against a real kube-apiserver and an AWS emulator; the others are about one module.",
     "`make soak` disturbs every scenario at every point, and lives ten thousand random lives; `make pairs` takes every pair of points.",
+    "`make storm` lets nearly all of it happen at once to two processes, and then looks at each object and each key.",
     "",
     "## Faults",
     "",

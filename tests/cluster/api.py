@@ -49,6 +49,10 @@ class Api:
         """Merges into an object, and returns it as it is stored. Raises RefusedError and OSError."""
         return self._send("PATCH", path, json.dumps(patch), "application/merge-patch+json")
 
+    def patch(self, path: str, operations: Any) -> Any:
+        """A JSON patch; returns the object as it is stored. Raises RefusedError and OSError."""
+        return self._send("PATCH", path, json.dumps(operations), "application/json-patch+json")
+
     def delete(self, path: str) -> None:
         """Asks for an object's end. Raises RefusedError and OSError."""
         self._send("DELETE", path, None)

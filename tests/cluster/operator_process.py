@@ -8,7 +8,7 @@ Rules:
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,18 @@ class Surroundings:
 @contextlib.contextmanager
 def running_operator(around: Surroundings, name: str, flags: dict[str, str | bool]) -> Iterator[Operator]:
     """Starts the replica `name` and waits until it is ready; its log is `<name>.log`. Raises ProcessError."""
+    operator = start_operator(around, name, flags, around.folder / f"{name}.log")
+    with operator.process:
+        operator.process.wait_ready(lambda: status(f"{operator.health_url}/readyz") == 200, READY_SECONDS)
+        yield operator
+
+
+def start_operator(around: Surroundings, name: str, flags: Mapping[str, str | bool], log: Path) -> Operator:
+    """The replica `name`, not yet ready; its process is the caller's to end."""
     metrics, health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     arguments = {"metrics_bind_address": metrics, "health_bind_address": health, **flags}
     command = [*(around.program or (sys.executable, "-m", "controller")), "run", *_as_flags(arguments)]
-    with Process(command, around.folder / f"{name}.log", env=_environment(around, name)) as process:
-        operator = Operator(process, f"http://{metrics}/metrics", f"http://{health}")
-        process.wait_ready(lambda: status(f"{operator.health_url}/readyz") == 200, READY_SECONDS)
-        yield operator
+    return Operator(Process(command, log, env=_environment(around, name)), f"http://{metrics}/metrics", f"http://{health}")
 
 
 def _as_flags(arguments: dict[str, str | bool]) -> Iterator[str]:

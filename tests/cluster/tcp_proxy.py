@@ -2,7 +2,8 @@
 
     with tcp_proxy(server.url) as link:
         ...                       link.url stands in for the server's
-        link.freeze()             half open: nothing passes, nothing is closed
+        link.freeze()             nothing passes, nothing is closed
+        link.lose()               half open: the connections of now are dead for good, and nobody is told
         link.reset()              every connection is reset
 
 Rules:
@@ -35,6 +36,7 @@ class Link:
         self._loop = asyncio.new_event_loop()
         self._thaw, self._stop = asyncio.Event(), asyncio.Event()
         self._refusing = False
+        self._lost = 0  # the connections up to this number are
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.delay = 0.0  # seconds that each chunk takes
@@ -58,6 +60,10 @@ class Link:
         """Whether new connections are reset at once."""
         self._refusing = on
 
+    def lose(self) -> None:
+        """Nothing passes any more on the connections that there are; new ones work."""
+        self._lost = self.opened
+
     def reset(self) -> None:
         """Reset all connections that there are."""
         self._call(self._reset())
@@ -76,9 +82,9 @@ class Link:
         if self._refusing:
             _abort(writer)
             return
-        await self._carry(reader, writer)
+        await self._carry(reader, writer, self.opened)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter | None] = (writer, None)
         self._pairs.add(pair)
         try:
@@ -88,8 +94,8 @@ class Link:
             pair = (writer, back)
             self._pairs.add(pair)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(reader, back))
-                both.create_task(self._pump(there, writer))
+                both.create_task(self._pump(reader, back, number))
+                both.create_task(self._pump(there, writer, number))
         except* OSError:  # somebody hung up, or there is no server
             pass
         finally:
@@ -97,10 +103,12 @@ class Link:
             for one in pair:
                 _abort(one)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, number: int) -> None:
         while chunk := await source.read(CHUNK):
             await asyncio.sleep(self.delay)
             await self._thaw.wait()
+            if number <= self._lost:
+                await asyncio.get_running_loop().create_future()
             sink.write(chunk)
             await sink.drain()
         await self._thaw.wait()

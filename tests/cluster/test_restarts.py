@@ -1,16 +1,23 @@
 """A real kube-apiserver that is killed, comes back, goes back in time, or is cut off, under an operator that runs on: nothing is lost, nothing
 is made twice, and no process is left wedged."""
 
+import asyncio
 import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from controller import informer, position
+from controller.access import Access, Credentials
+from controller.connection import HttpTransport
+from controller.key_objects import KMSKEYS
+from controller.kube import Kube
+from controller.store import Store
 from tests.cluster.api import Api
 from tests.cluster.apiserver import ControlPlane
 from tests.cluster.binaries import assets
@@ -217,3 +224,69 @@ def test_rights_that_were_taken_away_are_waited_for_and_nothing_is_deleted(world
         world.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(binding))
     world.tenant.until_settled("one", PATIENCE)
     world.settle()
+
+
+# -- an informer in this process, whose patience is cut from minutes to seconds
+
+
+@contextlib.asynccontextmanager
+async def informing(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    """A store of the KMSKeys, kept by an informer whose way leads through the proxy."""
+    monkeypatch.setattr(informer, "IDLE_SECONDS", 2.0)
+    monkeypatch.setattr(position, "SILENCE_SECONDS", 1.5)
+    server, store = world.plane.server, Store()
+
+    async def header() -> str:
+        return f"Bearer {server.admin_token}"
+
+    kube = Kube(HttpTransport(Access(world.link.url, Credentials(header), ca_file=str(server.ca))))
+    task = asyncio.create_task(informer.Informer(kube, KMSKEYS, store, lambda *_: None).run())
+    try:
+        await until(lambda: store.synced)
+        yield store
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await kube.close()
+
+
+async def until(wanted: Callable[[], bool]) -> None:
+    """Polls beside the loop, which the informer needs."""
+    await asyncio.to_thread(wait_until, wanted, PATIENCE, "the informer's store is as it should be")
+
+
+def versions(world: World) -> dict[str, str]:
+    return {obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in world.tenant.all()}
+
+
+def known(store: Store) -> dict[str, str]:
+    return {obj.ref.name: obj.resource_version for obj in store}
+
+
+@pytest.mark.holds("F16")
+async def test_a_watch_that_is_half_open_is_noticed_and_what_it_missed_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with informing(world, monkeypatch) as store:
+        world.link.lose()
+        await asyncio.to_thread(world.tenant.change, "one", {"description": "unseen"})
+        await until(lambda: known(store) == versions(world))
+    world.link.reset()  # else the operator needs its whole 80 s
+    await asyncio.to_thread(world.settle)
+
+
+@pytest.mark.holds("F13", "F22")
+async def test_a_server_whose_data_went_back_in_time_is_believed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """etcd from an older copy: what was made since is gone, and versions begin again below the one that is known."""
+    world.plane.kill_all()
+    backup = world.plane.kept()
+    world.cluster.api.close()
+    world.plane.start_all()
+    await asyncio.to_thread(world.settle)
+    async with informing(world, monkeypatch) as store:
+        await asyncio.to_thread(world.tenant.apply, *(key(f"future-{number}", suspend=True) for number in range(20)))
+        await until(lambda: "future-19" in known(store))
+        world.plane.kill_all()
+        world.cluster.api.close()
+        world.plane.start_all(backup)
+        await until(lambda: known(store) == versions(world))
+        assert not any(name.startswith("future") for name in known(store))

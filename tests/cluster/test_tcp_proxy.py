@@ -68,6 +68,20 @@ def test_a_frozen_link_says_nothing_and_loses_nothing(link: Link) -> None:
         assert client.recv(1) == b"b"
 
 
+def test_a_lost_connection_is_dead_without_a_word_and_new_ones_work(link: Link) -> None:
+    with connect(link) as client:
+        client.sendall(b"a")
+        assert client.recv(1) == b"a"
+        link.lose()
+        client.settimeout(0.2)
+        client.sendall(b"b")
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        with connect(link) as second:
+            second.sendall(b"c")
+            assert second.recv(1) == b"c"
+
+
 def test_a_reset_is_heard_by_all_and_new_connections_work(link: Link) -> None:
     with connect(link) as client:
         client.sendall(b"a")

@@ -2,10 +2,12 @@
 
     python -m tests.strict FD [--quotas]
 
-Requests that arrive before it is up wait in the socket's backlog. With --quotas KMS's request quotas hold, in each account and region.
+Requests that arrive before it is up wait in the socket's backlog. With --quotas, or STRICT_QUOTAS=1, KMS's request quotas hold, in each account
+and region.
 """
 
 import argparse
+import os
 import socket
 from datetime import UTC, datetime
 
@@ -20,7 +22,8 @@ def main() -> None:
     """Serves until it is killed."""
     parser = argparse.ArgumentParser(description="A strict model of KMS, STS and the tagging API.")
     parser.add_argument("fd", type=int, help="a listening socket")
-    parser.add_argument("--quotas", action="store_true", help="refuse what exceeds KMS's request quotas")
+    with_quotas = os.environ.get("STRICT_QUOTAS") == "1"
+    parser.add_argument("--quotas", action="store_true", default=with_quotas, help="refuse what exceeds KMS's request quotas")
     parser.add_argument("--page-size", type=int, default=100, help="the longest page of a list")
     options = parser.parse_args()
     kms = Kms(lambda: datetime.now(UTC))
