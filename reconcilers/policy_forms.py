@@ -33,6 +33,8 @@ def policy_agrees(wanted: Wanted, seen: ObservedKey, memory: PolicyStatus | None
 
 def gone_principals(wanted: str, shown: str, partition: str) -> tuple[str, ...]:
     """The principals in whose place ids are shown; none if the policies differ in anything else."""
+    if wanted == shown:  # nearly always, and this is asked in every pass
+        return ()
     try:
         ours, theirs = _by_rest(wanted, partition), _by_rest(shown, partition)
     except (PolicyError, RecursionError):
