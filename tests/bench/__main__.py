@@ -20,6 +20,7 @@ from pathlib import Path
 from tests.bench.creation import MiscountError, creation, first_call, under_quotas
 from tests.bench.failover import failover
 from tests.bench.figures import Figure, load, save, table
+from tests.bench.many import cold_start
 from tests.bench.meters import machine_seconds
 from tests.bench.objects import REGIONS
 from tests.bench.steady import start_up, steady_state
@@ -37,7 +38,7 @@ BASELINE = Path(__file__).with_name("baseline.json")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured: keys of a batch, objects in all, single keys, keys under quotas; times in seconds."""
+    """How much is measured: keys of a batch, objects in all, single keys, keys under quotas, objects of a full account; times in seconds."""
 
     runs: int
     keys: int
@@ -46,10 +47,11 @@ class Sizes:
     quota_keys: int
     idle_seconds: float
     resync_interval: int
+    many: int
 
 
-FULL = Sizes(runs=2, keys=100, objects=1000, singles=20, quota_keys=200, idle_seconds=10, resync_interval=20)
-QUICK = Sizes(runs=1, keys=50, objects=150, singles=5, quota_keys=25, idle_seconds=5, resync_interval=8)
+FULL = Sizes(runs=2, keys=100, objects=1000, singles=20, quota_keys=200, idle_seconds=10, resync_interval=20, many=10_000)
+QUICK = Sizes(runs=1, keys=50, objects=150, singles=5, quota_keys=25, idle_seconds=5, resync_interval=8, many=500)
 
 
 def measure(sizes: Sizes) -> Iterator[Figure]:
@@ -58,6 +60,7 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
         with ground.world("bench", REGIONS) as world:
             yield from _unhurried(world, sizes)
         yield from _under_quotas(ground, sizes)
+        yield from _many(ground, sizes)
 
 
 def machine(figures: Iterable[Figure]) -> list[Figure]:
@@ -96,6 +99,12 @@ def _under_quotas(ground: Ground, sizes: Sizes) -> Iterator[Figure]:
     say(f"{sizes.quota_keys} keys in one region, with KMS's quotas")
     with ground.world("quotas", REGIONS[:1], "--quotas") as world, world.operator():
         yield from under_quotas(world, sizes.quota_keys)
+
+
+def _many(ground: Ground, sizes: Sizes) -> Iterator[Figure]:
+    say(f"{sizes.many} objects")
+    with ground.world("many", REGIONS) as world:
+        yield from cold_start(ground, world, sizes.many)
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ REGIONS = (
     *("eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "eu-north-1"),
 )
 BATCH_LABEL = "batch"
+CREATED = "2026-01-01T00:00:00Z"
 # The account's administrators and one service: a policy of 0.4 KB, as most are.
 POLICY = """{
   "Version": "2012-10-17",
@@ -51,6 +52,32 @@ def key(namespace: str, batch: str, number: int, regions: tuple[str, ...]) -> di
         "tags": {"team": "platform", "environment": "bench", "cost-center": "4711"},
     }
     return _object("KMSKey", namespace, f"{batch}-{number:04}", {BATCH_LABEL: batch}, spec)
+
+
+def made_status(number: int, uid: str) -> dict[str, Any]:
+    """The status of such a key when it was made and is as declared; to be merged into the object's."""
+    key_id = f"00000000-0000-4000-8000-{number:012}"
+    region = REGIONS[number % len(REGIONS)]
+    told = {
+        "Ready": ("True", "Available", "The key is as declared and can be used."),
+        "Synced": ("True", "InSync", "Nothing is left to do."),
+        "Reconciling": ("False", "Settled", "Nothing is left to do."),
+    }
+    return {
+        "keyId": key_id,
+        "arn": f"arn:aws:kms:{region}:123456789012:key/{key_id}",
+        "accountID": "123456789012",
+        "region": region,
+        "keyState": "Enabled",
+        "observedGeneration": 1,
+        "creationAttempt": {"id": f"{uid}.1", "time": CREATED, "count": 1},
+        "rotationEnabled": True,
+        "managedTagKeys": ["cost-center", "environment", "team"],
+        "conditions": [
+            {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": 1, "lastTransitionTime": CREATED}
+            for kind, (status, reason, message) in told.items()
+        ],
+    }
 
 
 def _object(kind: str, namespace: str, name: str, labels: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""What a start costs with a full account's worth of objects: a standby that reads them all, and waits.
+
+The lease is somebody else's, so that nothing is done with the objects: this is what every replica pays before it may lead. The objects have
+the status of keys that were made, because a status is half of what is read.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.app import LEASE_NAME
+from controller.key_objects import KMSKEYS
+from controller.lease import LEASES
+from tests.bench.figures import Figure
+from tests.bench.meters import Samples, age_seconds, cpu_seconds, memory, scrape
+from tests.bench.objects import key, made_status
+from tests.bench.world import Ground, World
+from tests.cluster.api import Api, RefusedError
+from tests.cluster.operator_process import NAMESPACE
+
+# Four connections keep an API server on two cores busy.
+WRITERS = 4
+# Longer than any benchmark.
+LEASE_SECONDS = 86_400
+# The allocator has given back by then what the lists took.
+SETTLE_SECONDS = 5.0
+LAG = "event_loop_lag_seconds_bucket"
+
+
+def cold_start(ground: Ground, world: World, objects: int) -> list[Figure]:
+    """Writes so many objects, and starts an operator that has not to do with them yet. Raises RefusedError, ProcessError."""
+    _write(ground, world, objects)
+    with _lease_of_another(world.api), world.operator() as operator:
+        pid = operator.process.pid
+        ready, ready_cpu = age_seconds(pid), cpu_seconds(pid)
+        time.sleep(SETTLE_SECONDS)
+        held, lags = memory(pid), lags(scrape(operator.metrics_url))
+    name = f"with {objects:,} objects"
+    return [
+        Figure(f"Start to /readyz {name}", ready, "s"),
+        Figure(f"Start to /readyz {name}, CPU", ready_cpu, "s"),
+        Figure(f"Standby's memory {name}", held.now, "MB"),
+        Figure(f"Standby's memory {name}, peak", held.peak, "MB"),
+        Figure(f"Event loop lag from the start {name}, bound of the worst", max(lags) * 1000, "ms"),
+    ]
+
+
+def _write(ground: Ground, world: World, objects: int) -> None:
+    def share(writer: int) -> None:
+        with contextlib.closing(Api(ground.server)) as api:
+            for number in range(writer, objects, WRITERS):
+                made = api.post(KMSKEYS.path(world.namespace), key(world.namespace, "many", number, world.regions))
+                path = KMSKEYS.path(world.namespace, made["metadata"]["name"], "status")
+                api.merge(path, {"status": made_status(number, made["metadata"]["uid"])})
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        list(pool.map(share, range(WRITERS)))
+
+
+@contextlib.contextmanager
+def _lease_of_another(api: Api) -> Iterator[None]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec: dict[str, Any] = {"holderIdentity": "another", "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now}
+    path = LEASES.path(NAMESPACE, LEASE_NAME)
+    with contextlib.suppress(RefusedError):
+        api.delete(path)
+    api.post(LEASES.path(NAMESPACE), {"metadata": {"name": LEASE_NAME}, "spec": spec})
+    try:
+        yield
+    finally:
+        api.delete(path)
+
+
+def lags(samples: Samples) -> list[float]:
+    """The bounds of the buckets in which a tick was, in seconds."""
+    counts = sorted((float(dict(labels)["le"]), count) for (name, labels), count in samples.items() if name == LAG)
+    before = [0.0, *(count for _, count in counts)]
+    return [bound for (bound, count), less in zip(counts, before, strict=False) if count > less]
