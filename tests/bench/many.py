@@ -37,14 +37,14 @@ def cold_start(ground: Ground, world: World, objects: int) -> list[Figure]:
         pid = operator.process.pid
         ready, ready_cpu = age_seconds(pid), cpu_seconds(pid)
         time.sleep(SETTLE_SECONDS)
-        held, lags = memory(pid), lags(scrape(operator.metrics_url))
+        held, seen = memory(pid), lags(scrape(operator.metrics_url))
     name = f"with {objects:,} objects"
     return [
         Figure(f"Start to /readyz {name}", ready, "s"),
         Figure(f"Start to /readyz {name}, CPU", ready_cpu, "s"),
         Figure(f"Standby's memory {name}", held.now, "MB"),
         Figure(f"Standby's memory {name}, peak", held.peak, "MB"),
-        Figure(f"Event loop lag from the start {name}, bound of the worst", max(lags) * 1000, "ms"),
+        Figure(f"Event loop lag from the start {name}, bound of the worst", max(seen) * 1000, "ms"),
     ]
 
 

@@ -10,7 +10,7 @@ from tests.bench.objects import made_status
 
 def test_the_written_status_is_one_that_the_operator_writes() -> None:
     status = KMSKeyStatus.model_validate_json(json.dumps(made_status(7, "uid")))
-    assert (status.key_id, status.region) == ("00000000-0000-4000-8000-000000000007", "eu-west-2")
+    assert (status.key_id, status.region) == ("00000000-0000-4000-8000-000000000007", "eu-west-3")
     assert {condition.type for condition in status.conditions} == {"Ready", "Synced", "Reconciling"}
 
 
