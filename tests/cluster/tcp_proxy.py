@@ -82,7 +82,8 @@ class Link:
         if self._refusing:
             _abort(writer)
             return
-        await self._carry(reader, writer, self.opened)
+        with contextlib.suppress(asyncio.CancelledError):  # by close(); asyncio of Python 3.11 tells of a handler that ends so as of a bug
+            await self._carry(reader, writer, self.opened)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         pair: tuple[asyncio.StreamWriter, asyncio.StreamWriter | None] = (writer, None)

@@ -104,3 +104,13 @@ def test_a_refusing_link_takes_nobody(link: Link) -> None:
         client.recv(1)
     link.refuse(on=False)
     passes(link)
+
+
+def test_an_end_with_connections_open_resets_them_and_is_no_error(link: Link, caplog: pytest.LogCaptureFixture) -> None:
+    with tcp_proxy(link.url) as last:
+        client = connect(last)
+        client.sendall(b"a")
+        assert client.recv(1) == b"a"
+    with client, pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert caplog.text == ""
