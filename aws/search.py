@@ -7,7 +7,9 @@ Rules:
    unless its own policy locks us out, and then the tag index shows it, which asks no key policy.
 3. A key of somebody else never becomes ours, because ours are tagged by CreateKey itself. So a repeated scan reads only keys that are new;
    tags that were read within SETTLE_SECONDS of the key's first appearance may have been too early, and are read again.
-4. AWS's own keys are never candidates. A multi-Region replica is one if it carries the object's own uid, or if the object has its primary's
+4. One scan at a time for each account and region. What it reads serves all who asked before that was read, so that a hundred objects without
+   an answer cost two scans and not a hundred. Not what it was denied: another identity may be allowed it.
+5. AWS's own keys are never candidates. A multi-Region replica is one if it carries the object's own uid, or if the object has its primary's
    region among its replicas: then somebody has moved the primary there. Any other is a replica that an object in another region has.
    A candidate's tags are verified by ListResourceTags where it may be called.
 
@@ -15,6 +17,8 @@ The memory is the process's: it knows nothing after a restart, and then reads ev
 """
 
 import asyncio
+import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -33,23 +37,26 @@ READERS = 20
 # KMS's own limit of keys in one account and region; 200 bytes each.
 MOST_REMEMBERED = 100_000
 
+_Place = tuple[str, str]  # account and region
 _Owner = tuple[str, str]  # the cluster's id and the object's uid, from the tags of a key
 
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of one key. owner: None if it has none, or does not tell us."""
+    """What is remembered of one key. owner: None if it has none, or does not tell us. read: when its tags were asked for that we then got."""
 
     first_seen: float
     owner: _Owner | None = None
     settled: bool = False
+    read: float = -math.inf
 
 
 class Search:
     """Finds keys by their owner tags, and remembers which keys it need not read again; one for the process."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], dict[str, _Known]] = {}  # by account and region, then by key ARN
+        self._known: dict[_Place, dict[str, _Known]] = {}  # then by key ARN
+        self._scanning: defaultdict[_Place, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def find_owned(self, connection: Connection, cluster_id: str, uid: str, *, thorough: bool, asked: Asked) -> Candidates:
         """The keys that carry the object's owner tags, each observed.
@@ -71,18 +78,19 @@ class Search:
         return Candidates(tuple(key for key in candidates if key), looked_at_all)
 
     async def _scan(self, connection: Connection, owner: _Owner) -> set[str]:
-        listed = await KEYS.read(connection, {"Limit": 1000})
-        known = self._recall(connection, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
-        unsettled = iter([arn for arn, key in known.items() if not key.settled])
-        async with reading() as group:
-            for _ in range(READERS):
-                group.create_task(_read_owners(connection, known, unsettled))
-        return {arn for arn, key in known.items() if key.owner == owner}
+        asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)
+        async with self._scanning[place]:
+            listed = await KEYS.read(connection, {"Limit": 1000})
+            known = self._recall(place, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
+            unread = iter([arn for arn, key in known.items() if not key.settled and key.read <= asked])
+            async with reading() as group:
+                for _ in range(READERS):
+                    group.create_task(_read_owners(connection, known, unread))
+            return {arn for arn, key in known.items() if key.owner == owner}
 
-    def _recall(self, connection: Connection, arns: list[str]) -> dict[str, _Known]:
+    def _recall(self, place: _Place, arns: list[str]) -> dict[str, _Known]:
         """What is known of these keys; keys that are gone are forgotten, and so are the accounts not searched for the longest."""
         now = asyncio.get_running_loop().time()
-        place = (connection.account_id, connection.region)
         old = self._known.pop(place, {})
         while sum(map(len, self._known.values())) + len(arns) > MOST_REMEMBERED and self._known:
             del self._known[next(iter(self._known))]
@@ -105,25 +113,32 @@ async def _read_owners(connection: Connection, known: dict[str, _Known], arns: I
     loop = asyncio.get_running_loop()
     for arn in arns:
         key, began = known[arn], loop.time()
-        key.owner = await _owner(connection, arn)
+        tags = await _tags(connection, arn)
+        key.owner = _owner(tags or {})
         key.settled = began - key.first_seen >= SETTLE_SECONDS
+        if tags is not None:
+            key.read = began
 
 
-async def _owner(connection: Connection, arn: str) -> _Owner | None:
+async def _tags(connection: Connection, arn: str) -> dict[str, str] | None:
+    """None where they may not be read, or there is no such key: listed and not yet known, or just gone."""
     try:
         tags = await TAGS.read(connection, {"KeyId": arn})
-    except NotFoundError:  # listed and not yet known, or just gone
+    except NotFoundError:
         return None
     except BlockedError as error:
         if error.failure.code in DENIED_CODES:
             return None
         raise
-    found = decode("ListResourceTags", lambda: {tag["TagKey"]: tag["TagValue"] for tag in tags})
+    return decode("ListResourceTags", lambda: {tag["TagKey"]: tag["TagValue"] for tag in tags})
+
+
+def _owner(found: dict[str, str]) -> _Owner | None:
     return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
 
 
 async def observe_candidate(connection: Connection, arn: str, asked: Asked, *, named: bool = False) -> ObservedKey | None:
-    """A key that an object may have; None for one that is gone, AWS's own, or a replica of another's (rule 4). Raises AWSError.
+    """A key that an object may have; None for one that is gone, AWS's own, or a replica of another's (rule 5). Raises AWSError.
 
     named: the object's uid, or the object itself, says that the key is its own.
     """

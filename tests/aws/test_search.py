@@ -12,6 +12,7 @@ from aws.clients import Clients, Connection
 from aws.credentials import Access, AccessRequest
 from aws.errors import BlockedError, RetryableError
 from aws.kms import create_key
+from aws.quotas import RateLimits
 from aws.search import SETTLE_SECONDS, Search, observe_candidate
 from reconcilers.names import CLUSTER_TAG, UID_TAG
 from reconcilers.states import Asked, Candidates
@@ -20,6 +21,7 @@ from tests.aws.worlds import FakeAws, refusal, terms
 
 OURS = {CLUSTER_TAG: "cluster", UID_TAG: "uid"}
 DENIED = "AccessDeniedException"
+NO_LIMITS = RateLimits()
 
 
 class Account(FakeAws):
@@ -76,8 +78,8 @@ class Account(FakeAws):
             }
         }
 
-    async def connection(self) -> Connection:
-        return await Clients(terms(self.open), 1.0).connect(AccessRequest("ns/p", "eu-central-1"))
+    async def connection(self, limits: RateLimits = NO_LIMITS) -> Connection:
+        return await Clients(terms(self.open), 1.0).connect(AccessRequest("ns/p", "eu-central-1", limits=limits))
 
     def tags_read(self) -> list[str]:
         return [parameters["KeyId"].rpartition("/")[2] for _, operation, parameters in self.asked if operation == "ListResourceTags"]
@@ -181,6 +183,49 @@ async def test_a_repeated_scan_reads_only_keys_that_are_new() -> None:
     account.keys["new"] = {CLUSTER_TAG: "cluster", UID_TAG: "another"}
     assert names(await find(account, finder, thorough=True, uid="another")) == ("new",)
     assert account.tags_read()[300:] == ["new", "new"], "once by the scan, once to verify it"
+
+
+SLOW = RateLimits(per_operation={"ListResourceTags": 20, "GetResources": 100})
+
+
+@pytest.mark.virtual_time
+async def test_who_searches_at_the_same_time_shares_a_scan_and_reads_what_came_before_it_again() -> None:
+    account = Account(**{f"foreign-{number}": {} for number in range(100)}, mine=OURS)
+    connection, finder = await account.connection(SLOW), Search()
+
+    async def search_at(seconds: float) -> tuple[str, ...]:
+        await asyncio.sleep(seconds)
+        return names(await finder.find_owned(connection, "cluster", "uid", thorough=True, asked=Asked()))
+
+    assert await asyncio.gather(*(search_at(number / 10) for number in range(30))) == [("mine",)] * 30
+    scanned = [name for name in account.tags_read() if name != "mine"]
+    assert len(scanned) <= 200, "once by the first scan, and once for all who came while it read"
+
+
+@pytest.mark.virtual_time
+async def test_a_scan_that_others_share_does_not_hide_what_was_made_while_it_read() -> None:
+    account = Account(mine={}, **{f"foreign-{number}": {} for number in range(100)})
+    connection, finder = await account.connection(SLOW), Search()
+    first = asyncio.create_task(finder.find_owned(connection, "cluster", "uid", thorough=True, asked=Asked()))
+    await asyncio.sleep(1)
+    assert "mine" in account.tags_read()
+    account.keys |= {"mine": OURS, "new": OURS}
+    second = await finder.find_owned(connection, "cluster", "uid", thorough=True, asked=Asked())
+    assert (names(await first), names(second)) == ((), ("mine", "new"))
+
+
+@pytest.mark.virtual_time
+async def test_who_waits_for_a_scan_that_fails_makes_its_own_and_reads_what_that_one_was_denied() -> None:
+    account = Account(mine=OURS, **{f"foreign-{number}": {} for number in range(100)}, broken={})
+    account.refused = {"mine": DENIED, "broken": "KMSInternalException"}
+    connection, finder = await account.connection(SLOW), Search()
+    scans = [asyncio.create_task(finder.find_owned(connection, "cluster", "uid", thorough=True, asked=Asked())) for _ in range(2)]
+    await asyncio.sleep(1)
+    del account.refused["mine"]
+    with pytest.raises(RetryableError):
+        await scans[0]
+    del account.refused["broken"]
+    assert names(await scans[1]) == ("mine",)
 
 
 @pytest.mark.virtual_time
