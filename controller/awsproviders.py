@@ -1,7 +1,9 @@
 """AWSProviders: their credentials tried, their status told, and keys led to them.
 
 Rules:
-1. A provider's status is written when it changes; its keys are woken then, so that what a provider held up goes on at once.
+1. A provider's status is written when it changes; its keys are woken then, so that what a provider held up goes on at once. They are woken
+   too when it works again after it turned a key away: a failure that was over soon may never have been in its status, or in none that a
+   watch has shown.
 2. A key is led only to a provider that serves its namespace (reconcilers/resolution.py). For one that is refused, no Secret is read and AWS
    is not called.
 3. Before a key's object gets its finalizer, the provider has got its own. A provider that is being deleted leads nobody to a new key, and
@@ -79,6 +81,7 @@ class AWSProviders:
         self._labels = NamespaceLabels(kube)
         self._users = ProviderUsers()
         self._warned: dict[Ref, tuple[str, ...]] = {}  # of which blanks
+        self._turned_away: set[Ref] = set()  # providers that led a key nowhere since they worked last
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -89,11 +92,11 @@ class AWSProviders:
             self._own.forget(is_now.ref)
             self._access.gone(is_now.ref)
             self._warned.pop(is_now.ref, None)
+            self._turned_away.discard(is_now.ref)
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):
-            for wake in self.wakers:
-                wake(is_now.ref)
+            self._wake_keys(is_now.ref)
 
     def key_changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer of the keys tells."""
@@ -128,7 +131,15 @@ class AWSProviders:
             log.warning("authentication_failed", code=error.failure.code, error=error.failure.message)
             await self._report_first(obj, error)
             return LOOK_AGAIN
-        return await self._report(obj, identity)
+        look_again = await self._report(obj, identity)
+        if isinstance(identity, Identity) and ref in self._turned_away:
+            self._turned_away.discard(ref)
+            self._wake_keys(ref)
+        return look_again
+
+    def _wake_keys(self, provider: Ref) -> None:
+        for wake in self.wakers:
+            wake(provider)
 
     async def _report_first(self, obj: KubeObject, error: AWSError) -> None:
         """What passes by itself is no news for a provider that works; one that never did shall not stay without a word."""
@@ -196,6 +207,7 @@ class AWSProviders:
             return Unobservable(Reason.PROVIDER_NOT_READY, message)
         connection = await self._access.connect(found)
         if isinstance(connection, Unobservable):
+            self._turned_away.add(found.ref)
             self.queue.add(found.ref, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
             message = f"AWSProvider {found.name} is not ready: {connection.message}"
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)

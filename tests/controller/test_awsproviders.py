@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from controller.awsproviders import AWSProviders, Reached
+from controller.kube import Request, Response
 from controller.namespaces import LABELS_SECONDS, NAMESPACES
-from controller.objects import decode_object
+from controller.objects import Ref, decode_object
 from controller.provider_access import ProviderAccess, ProviderRules
 from reconcilers.key_spec import ProviderRef
+from reconcilers.states import Unobservable
 from tests.controller.clouds import ACCOUNT, REGION, Json, SmallAws, SmallCluster, kubernetes, looking
 
 pytestmark = pytest.mark.virtual_time
@@ -104,6 +106,33 @@ async def test_the_pods_own_identity_is_for_those_whom_the_operators_user_names(
         assert found.aws.asked == []
     async with ground(ProviderRules(ambient_namespaces=("trusted", "platform"))) as found:
         assert await found.leads("platform", None) == ACCOUNT
+
+
+class Patched(SmallCluster):
+    """One that takes each patch of a provider and changes nothing, as if its watch had never shown it."""
+
+    async def send(self, request: Request) -> Response:
+        if request.method == "PATCH":
+            return Response(200, json.dumps(kubernetes("AWSProvider", "main", {"region": REGION})).encode())
+        return await super().send(request)
+
+
+async def test_a_failure_that_only_keys_have_met_does_not_hold_them_up_once_it_is_over() -> None:
+    aws = SmallAws()
+    woken: list[Ref] = []
+    async with looking(Patched(), aws) as clouds:
+        providers = clouds.providers(ProviderRules())
+        providers.wakers.append(woken.append)
+        main = decode_object(json.dumps(kubernetes("AWSProvider", "main", {"region": REGION})).encode())
+        providers.store.put(main)
+        aws.refused = {"GetCallerIdentity": "ExpiredToken"}
+        assert isinstance(await providers.connect(main), Unobservable)
+        await providers.reconcile(main.ref)
+        assert woken == [], "it works as little as before"
+        aws.refused = {}
+        for _ in range(2):
+            await providers.reconcile(main.ref)
+        assert woken == [main.ref]
 
 
 async def test_a_spec_is_parsed_once_for_as_long_as_it_is_the_same() -> None:
