@@ -10,7 +10,6 @@ Rules:
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from controller.dependent_pass import DependentMeans
 from controller.dependents import Dependents
 from controller.events import EventRecorder
 from controller.informer import STALL_SECONDS, Informer
+from controller.keeper import Keeper, OnlyOne
 from controller.key_events import KeyEvents
 from controller.key_objects import KMSKEYS
 from controller.kinds import Kind, informers, shut_down, synced, work
@@ -39,9 +39,10 @@ from controller.kmsgrants import KMSGRANTS, GrantCraft
 from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
-from controller.lease_rules import LeaseConfig
+from controller.leases import keeper_lease, partition, work_lease
 from controller.metrics_access import MetricsAccess
 from controller.namespaces import NamespaceLabels, cluster_id
+from controller.partition import Others
 from controller.provider_access import ProviderRules
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
@@ -49,7 +50,6 @@ from controller.tls import Certificate, TlsError
 from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
 
-LEASE_NAME = "infra-operator.aws-infra-operator.runner.codes"  # the older operator's, so that the two never lead at once
 EXPECTED = (AWSError, FencedError, InvalidAccessError, KubeError)
 BEAT_SECONDS = 1.0
 SYNC_POLL_SECONDS = 0.01
@@ -83,7 +83,7 @@ async def run(settings: Settings) -> int:
         return 1
     try:
         await wires.warm()
-        return await Program(settings, kube, wires.open, _lease(settings)).run(stop)
+        return await Program(settings, kube, wires.open, _lease(settings), _keeper(settings)).run(stop)
     finally:
         await kube.close()
 
@@ -102,7 +102,7 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 
 class Program:
-    """The parts, wired. kube, open_wire, lease and now are its ways to the world; a simulation gives it others."""
+    """The parts, wired. kube, open_wire, lease, keeper and now are its ways to the world; a simulation gives it others."""
 
     def __init__(
         self,
@@ -110,18 +110,24 @@ class Program:
         kube: Kube,
         open_wire: OpenWire,
         lease: Lease | NoLease,
+        keeper: Keeper | OnlyOne,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._settings = settings
         self._kube = kube
         self._lease = lease
+        self._keeper = keeper
+        self._partition = partition(settings)
         self._now = now
         self._events = EventRecorder(kube, settings.pod_name)
         self._clients = Clients(_terms(open_wire, lease, _call_seconds(settings)), settings.quota_fraction)
         rules = ProviderRules(
             str(settings.default_provider or ""), settings.allow_custom_endpoints, settings.ambient_credentials_namespaces
         )
-        self._providers = AWSProviders(kube, self._clients, self._events, rules, now)
+        others = Others(kube, settings.watch_namespaces, self._partition)
+        self._providers = AWSProviders(kube, self._clients, self._events, rules, now, others)
+        self._providers.keeps = keeper.keeps
+        keeper.took.append(self._providers.look_at_all)
         self._key_events = KeyEvents(self._providers, self._events)
         self._monitor = LoopMonitor()
 
@@ -155,6 +161,7 @@ class Program:
         ended = await self._drain(found, workers)
         stopped.cancel()
         if ended:
+            await self._keeper.release_and_stop()
             await self._lease.release_and_stop()
         for broken in (task for task in [workers, *tasks] if task.done() and not task.cancelled() and task.exception()):
             log.error("part_failed", part=broken.get_name(), exc_info=broken.exception())
@@ -167,9 +174,10 @@ class Program:
             await asyncio.sleep(SYNC_POLL_SECONDS)
         log.info("leading", **{kind.resource.plural: len(kind.controller.store) for kind in found})
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(self._key_events.run(), name="key events")
+            beside = [group.create_task(self._key_events.run(), name="key events"), group.create_task(self._keeper.run(), name="keeper")]
             await work(found, EXPECTED)
-            listening.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _drain(self, found: Sequence[Kind], workers: asyncio.Task[None]) -> bool:
         """No new passes; a moment for those under way; then the cut. True if all have ended, so that the lease may go."""
@@ -198,7 +206,7 @@ class Program:
         self._key_events.woken.append(keys)
         return (
             Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS),
-            Kind(KMSKEYS, keys, settings.workers),
+            Kind(KMSKEYS, keys, settings.workers, self._partition.selector),
             *self._dependents(keys, operator),
         )
 
@@ -206,11 +214,15 @@ class Program:
         """The kinds that hang something on the keys."""
         means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
         interval, now = self._settings.resync_interval, self._now
-        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store), interval, now)
+        others, selector = self._providers.others, self._partition.selector
+        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store, others), interval, now)
         grants = Dependents(self._kube, means, GrantCraft(operator), interval, now)
         keys.followers += [aliases.key_changed, grants.key_changed]
         self._key_events.woken += [aliases, grants]
-        return (Kind(KMSALIASES, aliases, DEPENDENT_WORKERS), Kind(KMSGRANTS, grants, DEPENDENT_WORKERS))
+        return (
+            Kind(KMSALIASES, aliases, DEPENDENT_WORKERS, selector),
+            Kind(KMSGRANTS, grants, DEPENDENT_WORKERS, selector),
+        )
 
     async def _cluster_id(self, stop: asyncio.Event) -> str | None:
         """Asked for until it is told."""
@@ -243,24 +255,21 @@ class Program:
         return Listener(settings.metrics_bind_address, metrics_routes(), guards=guards, tls=tls)
 
     async def _beat(self) -> Never:
-        """Tells the lease's thread that the main loop moves."""
+        """Tells the leases' threads that the main loop moves."""
         while True:
             self._lease.beat()
+            self._keeper.beat()
             await asyncio.sleep(BEAT_SECONDS)
 
 
 def _lease(settings: Settings) -> Lease | NoLease:
-    if not settings.leader_elect:
-        return NoLease()
-    config = LeaseConfig(
-        name=LEASE_NAME,
-        namespace=settings.lease_namespace,
-        holder=f"{settings.pod_name}_{secrets.token_hex(4)}",
-        duration=settings.lease_duration.total_seconds(),
-        renew_deadline=settings.renew_deadline.total_seconds(),
-        retry_period=settings.retry_period.total_seconds(),
-    )
-    return Lease(config, connect)
+    return Lease(work_lease(settings), connect) if settings.leader_elect else NoLease()
+
+
+def _keeper(settings: Settings) -> Keeper | OnlyOne:
+    if partition(settings).whole:
+        return OnlyOne()
+    return Keeper(lambda lost: Lease(keeper_lease(settings), connect, lost))
 
 
 def _terms(open_wire: OpenWire, lease: Lease | NoLease, call_seconds: float) -> Terms:

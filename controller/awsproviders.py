@@ -10,6 +10,11 @@ Rules:
    goes when no key needs it.
 4. Its users are counted USERS_SECONDS after a change, so that a thousand new keys are not a thousand writes.
 5. How a provider becomes a connection stands in provider_access.py.
+6. Providers are not divided: each process reads them all, and leads its own keys to them. Where several processes divide the keys, one of them,
+   the keeper (keeper.py), tries the credentials, writes the statuses, tells the events and takes finalizers off; its number of users is
+   counted over all objects of the cluster (cluster_users.py). The others only protect a provider to which they lead a new key.
+
+Not promised where keys are divided: a status within seconds. What another process finds out about a provider shows at the keeper's next look.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +26,7 @@ import structlog
 
 from aws.clients import Clients, Connection
 from aws.errors import AWSError
+from controller.cluster_users import ClusterUsers, tied_to
 from controller.condition_counts import count_conditions
 from controller.decoding import plain, read_status
 from controller.events import EventRecorder, Regarding
@@ -28,6 +34,7 @@ from controller.kube import Conflict, Forbidden, Kube, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Ref, Resource, decode_object
 from controller.own_writes import OwnWrites
+from controller.partition import Others
 from controller.patches import Operation, add_finalizer, remove_finalizer, status_patch
 from controller.provider_access import ProviderAccess, ProviderRules, authentication_failed
 from controller.provider_users import Group, ProviderUsers
@@ -66,12 +73,21 @@ class AWSProviders:
     """
 
     def __init__(
-        self, kube: Kube, clients: Clients, events: EventRecorder, rules: ProviderRules, now: Callable[[], datetime]
+        self,
+        kube: Kube,
+        clients: Clients,
+        events: EventRecorder,
+        rules: ProviderRules,
+        now: Callable[[], datetime],
+        others: Others | None = None,
     ) -> None:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("awsprovider")
         self.wakers: list[Callable[[Ref], None]] = []
         self.tied: list[Callable[[Ref], int]] = []
+        self.keeps: Callable[[], bool] = lambda: True
+        self.others = others or Others(kube)
+        self.cluster_users = ClusterUsers(self.others)
         self._kube = kube
         self._events = events
         self._rules = rules
@@ -90,6 +106,7 @@ class AWSProviders:
         assert is_now is not None  # an informer tells no change of nothing into nothing
         if new is None:
             self._own.forget(is_now.ref)
+            self.cluster_users.gone(is_now)
             self._access.gone(is_now.ref)
             self._warned.pop(is_now.ref, None)
             self._turned_away.discard(is_now.ref)
@@ -110,7 +127,7 @@ class AWSProviders:
         obj = self.store.get(provider)
         if obj is None:
             return
-        if obj.deletion_timestamp is not None and not self._count(obj).keys:
+        if obj.deletion_timestamp is not None and not self.others.there and not self._count(obj).keys:
             self.queue.add(obj.ref, Priority.USER)
         else:
             self.queue.add_after(obj.ref, USERS_SECONDS)
@@ -120,39 +137,61 @@ class AWSProviders:
         obj = self._own.get(ref)
         if obj is None:
             return None
-        obj = await self._hold(obj, self._count(obj))
-        if obj is None:
-            return None
+        if not self.keeps():
+            return await self._try(obj)
+        users = await self._count_everywhere(obj) if self.others.there else self._count(obj)
+        held = await self._hold(obj, users)
+        return None if held is None else await self._look(held, users)
+
+    def look_at_all(self) -> None:
+        """They are ours to keep from now on."""
+        for obj in self.store:
+            self.queue.add(obj.ref, Priority.RESYNC)
+
+    async def _look(self, obj: KubeObject, users: Users) -> timedelta | None:
         if obj.deletion_timestamp is not None:
-            return await self._report_leaving(obj)
+            return await self._report_leaving(obj, users)
         try:
             identity = await self._authenticate(obj)
         except AWSError as error:
             log.warning("authentication_failed", code=error.failure.code, error=error.failure.message)
-            await self._report_first(obj, error)
+            await self._report_first(obj, error, users)
             return LOOK_AGAIN
-        look_again = await self._report(obj, identity)
-        if isinstance(identity, Identity) and ref in self._turned_away:
-            self._turned_away.discard(ref)
-            self._wake_keys(ref)
+        look_again = await self._report(obj, identity, users)
+        self._wake_turned_away(obj.ref, identity)
         return look_again
+
+    async def _try(self, obj: KubeObject) -> timedelta | None:
+        """For the keys that this process has turned away; the keeper tells what comes of it."""
+        if obj.ref not in self._turned_away or obj.deletion_timestamp is not None:
+            return None
+        try:
+            self._wake_turned_away(obj.ref, await self._authenticate(obj))
+        except AWSError:
+            return LOOK_AGAIN
+        return LOOK_AGAIN if obj.ref in self._turned_away else None
+
+    def _wake_turned_away(self, provider: Ref, identity: Identity | Unobservable) -> None:
+        if isinstance(identity, Identity) and provider in self._turned_away:
+            self._turned_away.discard(provider)
+            self._wake_keys(provider)
 
     def _wake_keys(self, provider: Ref) -> None:
         for wake in self.wakers:
             wake(provider)
 
-    async def _report_first(self, obj: KubeObject, error: AWSError) -> None:
+    async def _report_first(self, obj: KubeObject, error: AWSError, users: Users) -> None:
         """What passes by itself is no news for a provider that works; one that never did shall not stay without a word."""
         if not read_status(obj, AWSProviderStatus).ready:
-            await self._report(obj, Unobservable(Reason.AWS_UNAVAILABLE, explain(error.failure).message, error.failure))
+            await self._report(obj, Unobservable(Reason.AWS_UNAVAILABLE, explain(error.failure).message, error.failure), users)
 
-    async def _report(self, obj: KubeObject, identity: Identity | Unobservable) -> timedelta:
+    async def _report(self, obj: KubeObject, identity: Identity | Unobservable, users: Users) -> timedelta:
         before = read_status(obj, AWSProviderStatus)
-        return await self._write(obj, before, plan_awsprovider(obj.generation, before, identity, self._count(obj), self._now()))
+        return await self._write(obj, before, plan_awsprovider(obj.generation, before, identity, users, self._now()))
 
-    async def _report_leaving(self, obj: KubeObject) -> timedelta:
+    async def _report_leaving(self, obj: KubeObject, users: Users) -> timedelta:
         before = read_status(obj, AWSProviderStatus)
-        return await self._write(obj, before, plan_leaving(obj.generation, before, self._count(obj), self._now()))
+        return await self._write(obj, before, plan_leaving(obj.generation, before, users, self._now()))
 
     async def _write(self, obj: KubeObject, before: AWSProviderStatus, plan: ProviderPlan) -> timedelta:
         operations = status_patch(obj, plain(before), plain(plan.status))
@@ -166,7 +205,7 @@ class AWSProviders:
     async def protect(self, found: KubeObject) -> None:
         """Makes sure that a provider is not deleted before the keys that come to it now. Raises KubeError, also if that is too late."""
         for _ in range(PROTECT_TRIES):
-            obj = self._own.get(found.ref) or found
+            obj = await self._as_it_is(found)
             if AWSPROVIDER_FINALIZER in obj.finalizers:
                 return
             try:
@@ -174,6 +213,15 @@ class AWSProviders:
             except Conflict:  # most likely another key, or the provider's own pass
                 self._own.put(decode_object(await self._kube.get(AWSPROVIDERS.path(*obj.ref))))
         raise Conflict(409, "Conflict", f"AWSProvider {found.ref} keeps changing")
+
+    async def _as_it_is(self, found: KubeObject) -> KubeObject:
+        """Where another process may take its finalizer off: as the server has it, and not being deleted. Raises KubeError."""
+        if not self.others.there:
+            return self._own.get(found.ref) or found
+        obj = decode_object(await self._kube.get(AWSPROVIDERS.path(*found.ref)))
+        if obj.deletion_timestamp is not None:
+            raise Conflict(409, "Conflict", f"AWSProvider {found.ref} is being deleted")
+        return obj
 
     async def reach(self, namespace: str, ref: ProviderRef | None) -> Reached | Unobservable:
         """find and connect. Raises AWSError (only what passes by itself) and KubeError."""
@@ -252,6 +300,8 @@ class AWSProviders:
         shall_be = shall_be_held(users, deleting=deleting, is_held=is_held)
         if shall_be and not is_held and not deleting:
             return await self._patch(obj, add_finalizer(obj, AWSPROVIDER_FINALIZER))
+        if is_held and not shall_be and self.others.there and not self.cluster_users.may_go(obj):
+            return obj
         if is_held and not shall_be:
             obj = await self._patch(obj, remove_finalizer(obj, AWSPROVIDER_FINALIZER))
         return None if deleting and not shall_be else obj
@@ -262,8 +312,14 @@ class AWSProviders:
         return written
 
     def _count(self, obj: KubeObject) -> Users:
-        keys = self._users.of(obj.ref, lambda group: self._comes(group, obj), everybodys=self.is_everybodys(obj.ref))
-        tied = sum(count(obj.ref) for count in self.tied)
+        return self._sum(obj, self._users, sum(count(obj.ref) for count in self.tied))
+
+    async def _count_everywhere(self, obj: KubeObject) -> Users:
+        count = await self.cluster_users.users(obj)
+        return self._sum(obj, count.keys, tied_to(obj.ref, count))
+
+    def _sum(self, obj: KubeObject, users: ProviderUsers, tied: int) -> Users:
+        keys = users.of(obj.ref, lambda group: self._comes(group, obj), everybodys=self.is_everybodys(obj.ref))
         return Users(keys.objects + tied, keys.keys + tied)
 
     def _comes(self, group: Group, obj: KubeObject) -> bool:

@@ -27,6 +27,7 @@ from controller.flags import (
     DURATION,
     NAMESPACES,
     REFUSE_OPEN_POLICIES,
+    SELECTOR,
     flag,
 )
 from controller.report_commands import iam_policy, migrate, orphans, plan, status
@@ -77,6 +78,13 @@ def main() -> None:
 @flag("--retry-period", "Time between two renewals.", type=DURATION, default="2s")
 @flag("--workers", "Objects reconciled at a time.", type=click.IntRange(1, MAX_WORKERS), default=10)
 @flag("--watch-namespaces", "Namespaces to watch, with commas between.", type=NAMESPACES, default="", show_default="all")
+@flag(
+    "--watch-selector",
+    "Label selector of the KMSKeys, KMSAliases and KMSGrants to work on; the rest is for operators with other selectors.",
+    type=SELECTOR,
+    default="",
+    show_default="all",
+)
 @flag("--resync-interval", "How often an unchanged object is compared with AWS.", type=DURATION, default="10m")
 @CREATE_GRACE
 @flag("--quota-fraction", "Share of AWS's request quotas to use.", type=click.FloatRange(0, 1, min_open=True), default=0.5)

@@ -64,7 +64,7 @@ class Craft(ABC, Generic[P, S, V]):
 
     @abstractmethod
     async def observe(self, connection: Connection, obj: DependentObject[P, S], way: Way) -> V:
-        """Raises AWSError."""
+        """Raises AWSError and KubeError."""
 
     @abstractmethod
     def plan(self, obj: DependentObject[P, S], way: Way, seen: V, now: datetime) -> DependentPlan[S]:
@@ -154,7 +154,7 @@ class DependentPass(Generic[P, S, V]):
         obj = self.obj
         if obj.deleting and (back := way_back(obj.status.provider)) is not None:
             return back
-        known = known_keys(self._means.keys, obj.spec, obj.namespace)
+        known = await known_keys(self._means.keys, self._means.providers.others, obj.spec, obj.namespace)
         labels = await self._labels() if known.hinges_on_labels(obj.namespace) else None
         return find_target(obj.spec, obj.namespace, known, labels)
 
@@ -176,6 +176,7 @@ class DependentPass(Generic[P, S, V]):
         return plan.look_again
 
     async def _apply(self, action: DependentAction, plan: DependentPlan[S]) -> None:
+        self._own.guard()
         log.info("action", action=type(action).__name__, told=action.told)
         match action:
             case AddFinalizer():

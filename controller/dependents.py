@@ -2,11 +2,16 @@
 
 Beside its own changes an object is woken by those of the KMSKey at which it aims, and by those of its provider,
 which may be one of another namespace, by way of the KMSKey.
+
+Where several processes divide the objects (controller/partition.py), a dependent and its KMSKey may be those of two. Then it is not woken by
+the KMSKey; it looks again by itself, within seconds while it waits for its target, else at the resync.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
+
+import structlog
 
 from controller.aims import Aims
 from controller.condition_counts import count_conditions
@@ -19,6 +24,7 @@ from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
+from controller.partition import HandedOverError
 from controller.ties import Ties
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.dependents import stop
@@ -28,6 +34,8 @@ from reconcilers.target_fields import DependentSpec, DependentStatus
 P = TypeVar("P", bound=DependentSpec)
 S = TypeVar("S", bound=DependentStatus)
 V = TypeVar("V")
+
+log = structlog.get_logger()
 
 
 class Dependents(Generic[P, S, V]):
@@ -44,11 +52,13 @@ class Dependents(Generic[P, S, V]):
         self._craft = craft
         self._resync_interval = resync_interval
         self._now = now
-        self._own = OwnWrites(self.store)
+        self._partition = means.providers.others.partition
+        self._own = OwnWrites(self.store, self._partition)
         self._aims = Aims()
         self._ties = Ties(craft.finalizer)
         means.providers.wakers.append(self._wake)
         means.providers.tied.append(self._ties.of)
+        means.providers.cluster_users.tied.append((craft.resource, craft.finalizer))
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -62,7 +72,7 @@ class Dependents(Generic[P, S, V]):
                 self._own.forget(old.ref)
         elif old is None:
             self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
-        elif _by_user(old) != _by_user(new) or self._unprotected(old, new):
+        elif _by_user(old) != _by_user(new) or self._unprotected(old, new) or self._partition.is_drained(new):
             self.queue.add(new.ref, Priority.USER)
 
     def key_changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
@@ -75,9 +85,17 @@ class Dependents(Generic[P, S, V]):
         obj = self._own.get(ref)
         if obj is not None and obj.deletion_timestamp is not None:
             obj = await self._read(ref)
-        if obj is None:
+        if obj is None or not self._partition.holds(obj):
             return None
         own = OwnObject(self._kube, self._own, self._craft.resource, obj)
+        try:
+            return await (own.give_back() if self._partition.is_drained(obj) else self._pass(own))
+        except HandedOverError:
+            log.info("handed_over")
+            return None
+
+    async def _pass(self, own: OwnObject) -> timedelta | None:
+        obj = own.obj
         spec = read_dependent(obj, self._craft.spec)
         if isinstance(spec, Problem):
             await self._refuse(own, spec)

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from controller.selectors import parse_selector
 from controller.settings import parse_address, parse_namespaces, parse_ref
 from reconcilers import durations
 
@@ -33,6 +34,7 @@ class _Parsed(click.ParamType[object]):
 ADDRESS = _Parsed("address", parse_address)
 DURATION = _Parsed("duration", durations.parse)
 NAMESPACES = _Parsed("namespaces", parse_namespaces)
+SELECTOR = _Parsed("selector", parse_selector)
 OBJECT = _Parsed("namespace/name", parse_ref)
 
 

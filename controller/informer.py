@@ -16,6 +16,8 @@ Rules:
 5. The store is updated before on_change is called. Whatever on_change raises is logged, and the informer goes on.
 6. Nothing outlives a bound, see the constants: `last_progress` is never older than STALL_SECONDS unless the informer itself hangs.
 
+7. With a selector, what stops matching is announced as a deletion: the server tells both by the same event.
+
 Not promised: every version of an object (those between two looks are skipped), nor any order between objects.
 WatchList streaming is not used: paged lists cost the server half as much CPU, and work on every version of it.
 """
@@ -41,6 +43,7 @@ from controller.position import (
     Watched,
     is_newer,
 )
+from controller.selectors import Selector
 from controller.store import Change, Store
 from controller.streams import Bookmark, Changed, Deleted, Event, GarbageError, Lines, parse_event
 
@@ -63,13 +66,21 @@ STALL_SECONDS = RETRY_AFTER_LIMIT_SECONDS + max(LIST_TIMEOUT_SECONDS, OPEN_TIMEO
 
 
 class Informer:
-    """Feeds a store with the objects of one kind, of one namespace or (None) of all. Make it inside the event loop.
+    """Feeds a store with the objects of one kind, of one namespace or (None) of all, that the selector matches. Make it inside the event loop.
 
     `on_change(old, new)` must not block; None stands for no object. `connected` tells whether the last request was served;
     `last_progress` is the loop time at which bytes last came or an attempt last ended, even in failure.
     """
 
-    def __init__(self, kube: Kube, resource: Resource, store: Store, on_change: OnChange, namespace: str | None = None) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        resource: Resource,
+        store: Store,
+        on_change: OnChange,
+        namespace: str | None = None,
+        selector: Selector | None = None,
+    ) -> None:
         self.connected = False
         self.last_progress = asyncio.get_running_loop().time()
         self._kube = kube
@@ -78,6 +89,7 @@ class Informer:
         self._on_change = on_change
         self._namespace = namespace
         self._path = resource.path(namespace)
+        self._selected = {"labelSelector": str(selector)} if selector else {}
         self._position = Position()
         self._log = log.bind(resource=resource.plural, namespace=namespace)
         store.expect(namespace)
@@ -102,7 +114,7 @@ class Informer:
 
     async def _read_pages(self) -> tuple[str, list[KubeObject]]:
         objects: list[KubeObject] = []
-        query = {"limit": str(PAGE_SIZE)}
+        query = {"limit": str(PAGE_SIZE), **self._selected}
         while True:
             page = decode_page(await self._kube.get(self._path, query, timeout=LIST_TIMEOUT_SECONDS))
             self._served()
@@ -136,6 +148,7 @@ class Informer:
     async def _follow(self, version: str, watched: Watched) -> None:
         seconds = random.randint(*WATCH_SECONDS)  # noqa: S311 - spreads load, guards nothing
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        query |= self._selected
         with suppress(TimeoutError):  # an end like any other: the server has had its time
             async with asyncio.timeout(seconds + WATCH_GRACE_SECONDS):
                 await self._read_stream(query, watched)

@@ -35,7 +35,7 @@ class KeyMemory:
         self._worked_on[uid] = key_id
 
     def released(self, uid: str) -> None:
-        """The object was let go in order."""
+        """The object was let go in order, or is another process's, which reads the rest from its status."""
         for memory in (self.made, self.echoes, self._worked_on):
             memory.pop(uid, None)
 
@@ -44,10 +44,18 @@ class KeyMemory:
         (self._unresolved.add if b'"creationAttempt"' in obj.status else self._unresolved.discard)(obj.ref)
         metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
 
-    def gone(self, obj: KubeObject) -> None:
-        """The object is away. A key that was not dealt with has nobody who speaks for it now, and that is said."""
+    def knows(self, uid: str) -> bool:
+        """Whether it would be told if the object were gone, or something is lost when it is forgotten."""
+        return uid in self.made or uid in self._worked_on
+
+    def unwatched(self, obj: KubeObject) -> None:
+        """The object is not seen any more, whatever has become of it."""
         self._unresolved.discard(obj.ref)
         metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
+
+    def gone(self, obj: KubeObject) -> None:
+        """The object is away. A key that was not dealt with has nobody who speaks for it now, and that is said."""
+        self.unwatched(obj)
         made = self.made.get(obj.uid)
         lost = made.key_id if made else self._worked_on.get(obj.uid)
         self.released(obj.uid)

@@ -42,6 +42,7 @@ from controller.key_objects import KMSKEYS, key_object, regarding
 from controller.kube import Kube, KubeError, NotFound
 from controller.objects import KubeObject, decode_object
 from controller.own_writes import OwnWrites
+from controller.partition import Others
 from controller.patches import add_finalizer, remove_finalizer, status_patch
 from controller.workers import finish
 from reconcilers.actions import (
@@ -115,6 +116,7 @@ class Means:
     memory: KeyMemory
     sight: Sight
     claims: AliasClaims
+    others: Others
 
 
 class KeyPass:
@@ -154,7 +156,7 @@ class KeyPass:
             self._notes.close(self.key.status.key_id)
 
     async def _carry_out(self) -> timedelta | None:
-        await self._store_made()
+        await self.store_made()
         begun = self.key
         if begun.plan_only and plan_held(begun, self._means.operator, self._now) is None:
             await self._foretell()
@@ -192,10 +194,11 @@ class KeyPass:
         assert self._reached is not None
         return self._reached.connection
 
-    async def _store_made(self) -> None:
+    async def store_made(self) -> None:
+        """The id of a key that was made and could not be stored yet, if there is one. Raises KubeError."""
         made = self._means.memory.made.get(self.key.uid)
         if made is not None:
-            await self.report(remembered(self.key, made, self._means.operator, self._now))
+            await self.report(remembered(self.key, made, self._means.operator, self._now), answer=True)
 
     async def _foretell(self) -> None:
         """Look at as much as the plan depends on, and write the plan down."""
@@ -211,6 +214,7 @@ class KeyPass:
         """For a backup without statuses. A merge, because what else is in the annotations is not all known here."""
         key_id = self.key.status.key_id
         if key_id is not None and hint_due(begun, self._seen, self._means.operator.cluster_id):
+            self._means.own.guard(self._obj)
             body = {"metadata": {"uid": self._obj.uid, "annotations": {KEY_ID_ANNOTATION: key_id}}}
             self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), body))
 
@@ -226,13 +230,14 @@ class KeyPass:
         seen = await self._means.sight.observe(self._connection, self.key, self._now)
         if isinstance(seen, Offered) and seen.found is not None:
             means = self._means
-            return replace(seen, holder=await holder(means.kube, means.own.all(), self.key, seen.found, means.operator.cluster_id))
+            keys = [*means.own.all(), *await means.others.all(KMSKEYS)]
+            return replace(seen, holder=await holder(means.kube, keys, self.key, seen.found, means.operator.cluster_id))
         if not isinstance(seen, ObservedKey):
             return seen
         echoes = self._means.memory.echoes
         patience = LAG if self._only_reports else timedelta()
         shown, echoes[self.key.uid] = listen_everywhere(echoes.get(self.key.uid, {}), seen, self._now, patience)
-        return self._means.claims.on(shown, self.key)
+        return await self._means.claims.on(shown, self.key)
 
     async def _read_public_key(self) -> None:
         if isinstance(self._seen, ObservedKey) and public_key_is_needed(self.key, self._seen):
@@ -256,6 +261,7 @@ class KeyPass:
         return plan.look_again
 
     async def _apply(self, action: Action, plan: Plan) -> None:
+        self._means.own.guard(self._obj)
         log.info("action", action=type(action).__name__, told=action.told, key=self.key.status.key_id)
         match action:
             case AddFinalizer():
@@ -294,7 +300,7 @@ class KeyPass:
         self._means.sight.remember(self._connection, owner(self.key.namespace, self.key.name), made.arn)
         log.info("key_created", key=made.key_id, attempt=action.attempt.id)
         try:
-            await self.report(unsent(self._plan()))
+            await self.report(unsent(self._plan()), answer=True)
         except NotFound:  # somebody took the finalizer away meanwhile, and the object is gone
             self._means.memory.gone(self._obj)
             raise
@@ -310,7 +316,8 @@ class KeyPass:
             raise
         self._seen = with_replica(self._seen, made)
         log.info("key_replicated", key=made.arn, attempt=action.attempt.id)
-        await self.report(before.model_copy(update={"replicas": replicated(before.replicas, made, action.tags)}))
+        status = before.model_copy(update={"replicas": replicated(before.replicas, made, action.tags)})
+        await self.report(status, answer=True)
 
     async def _elsewhere(self, region: str, work: Coroutine[Any, Any, None]) -> bool:
         """Whether this was done in another region; a failure there is noted, and is nothing to the key itself."""
@@ -396,19 +403,23 @@ class KeyPass:
             )
         return plan.look_again
 
-    async def report(self, status: KMSKeyStatus, *, exact: bool = False) -> None:
-        """Store the status if it differs. exact: only on the very version of the object that was planned for."""
+    async def report(self, status: KMSKeyStatus, *, exact: bool = False, answer: bool = False) -> None:
+        """Store the status if it differs. exact: only on the very version of the object that was planned for.
+
+        answer: it holds what AWS has answered to a call that cannot be repeated, and is stored whosever the object is by now.
+        """
         before = self.key.status
         operations = status_patch(self._obj, plain(before), plain(status), exact=exact)
         if operations:
-            await self._patch("status", operations)
+            await self._patch("status", operations, answer=answer)
         if status.key_id is not None:
             self._means.memory.stored(self.key.uid, status.key_id)
         self._notes.reported(before, status, only_reports=self._only_reports)
 
-    async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
+    async def _patch(self, subresource: str | None, operations: list[dict[str, Any]], *, answer: bool = False) -> None:
         path = KMSKEYS.path(self._obj.namespace, self._obj.name, subresource)
-        self._took(await self._means.kube.json_patch(path, operations))
+        guard = [] if answer else self._means.own.guard(self._obj)
+        self._took(await self._means.kube.json_patch(path, [*guard, *operations]))
 
     def _took(self, answer: bytes) -> None:
         """The object as the server has it after our write."""

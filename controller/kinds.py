@@ -13,6 +13,7 @@ from typing import Protocol
 from controller.informer import Informer
 from controller.kube import Kube
 from controller.objects import KubeObject, Ref, Resource
+from controller.selectors import Selector
 from controller.store import Store
 from controller.workers import Workers
 from controller.workqueue import WorkQueue
@@ -33,11 +34,12 @@ class Controller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of them; workers: how many passes run at the same time."""
+    """One of them; workers: how many passes run at the same time. selector: of its objects that are ours; None for all."""
 
     resource: Resource
     controller: Controller
     workers: int
+    selector: Selector | None = None
 
     @property
     def label(self) -> str:
@@ -48,7 +50,7 @@ class Kind:
 def informers(kinds: Iterable[Kind], kube: Kube, namespaces: tuple[str, ...]) -> list[Informer]:
     """One for each kind and namespace; without namespaces one for each kind, of the whole cluster."""
     return [
-        Informer(kube, kind.resource, kind.controller.store, kind.controller.changed, namespace)
+        Informer(kube, kind.resource, kind.controller.store, kind.controller.changed, namespace, kind.selector)
         for kind in kinds
         for namespace in namespaces or (None,)
     ]

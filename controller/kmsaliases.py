@@ -1,6 +1,10 @@
-"""KMSAliases: where one stands among the other users of its name, and the calls that it takes."""
+"""KMSAliases: where one stands among the other users of its name, and the calls that it takes.
 
-from collections.abc import Iterator
+Where other processes work on some of these users, they are read from the server: all KMSKeys and KMSAliases, for an alias that this object has
+not put where it is. One that it has put there is its own, whoever else names it.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,14 +15,25 @@ from aws.targets import follow_alias, look_at_alias
 from controller.decoding import read_status
 from controller.dependent_objects import dependent_object, read_dependent
 from controller.dependent_pass import Craft
-from controller.key_objects import read_spec
+from controller.key_objects import KMSKEYS, read_spec
 from controller.objects import KubeObject, Resource
+from controller.partition import Others
 from controller.store import Store
 from reconcilers.actions import CreateAlias, DeleteAlias, DependentChange, UpdateAlias
 from reconcilers.alias_fields import KMSAliasSpec, KMSAliasStatus
 from reconcilers.aliases import PREFIX, alias_names
 from reconcilers.key_status import KMSKeyStatus
-from reconcilers.kmsalias import AliasObject, AliasPlan, AliasSight, AliasUser, after_alias, alias_of, plan_kmsalias, rivals
+from reconcilers.kmsalias import (
+    AliasObject,
+    AliasPlan,
+    AliasSight,
+    AliasUser,
+    after_alias,
+    alias_of,
+    is_own,
+    plan_kmsalias,
+    rivals,
+)
 from reconcilers.names import GROUP, KMSALIAS_FINALIZER, VERSION
 from reconcilers.states import Operator, Problem
 from reconcilers.targets import Way
@@ -34,8 +49,9 @@ class AliasCraft(Craft[KMSAliasSpec, KMSAliasStatus, AliasSight]):
     spec = KMSAliasSpec
     status = KMSAliasStatus
 
-    def __init__(self, operator: Operator, keys: Store, aliases: Store) -> None:
+    def __init__(self, operator: Operator, keys: Store, aliases: Store, others: Others) -> None:
         self.store = aliases
+        self._others = others
         self._operator = operator
         self._keys = keys
 
@@ -44,12 +60,13 @@ class AliasCraft(Craft[KMSAliasSpec, KMSAliasStatus, AliasSight]):
         return bool(status.placed_on)
 
     async def observe(self, connection: Connection, obj: AliasObject, way: Way) -> AliasSight:
-        """The alias, its target, and who else uses its name. Raises AWSError."""
+        """The alias, its target, and who else uses its name. Raises AWSError and KubeError."""
         alias = alias_of(obj.spec)
         seen = await look_at_alias(connection, alias, way.target.key or None)
         if obj.deleting:
             return seen
-        return AliasSight(seen.holder, seen.target, rivals(alias, way, self._users(alias, obj)))
+        elsewhere = () if is_own(obj, seen) else await self._elsewhere(obj)
+        return AliasSight(seen.holder, seen.target, rivals(alias, way, (*self._users(alias, obj), *elsewhere)))
 
     def plan(self, obj: AliasObject, way: Way, seen: AliasSight, now: datetime) -> AliasPlan:
         """Pure."""
@@ -67,14 +84,25 @@ class AliasCraft(Craft[KMSAliasSpec, KMSAliasStatus, AliasSight]):
         return after_alias(seen, action)
 
     def _users(self, alias: str, me: AliasObject) -> Iterator[AliasUser]:
-        """Other objects with this name. Most objects are told apart without being read."""
-        short = alias.removeprefix(PREFIX).encode()
-        for obj in self._keys:
-            if short in obj.status or short in obj.spec:
-                yield _key_user(obj)
-        for obj in self.store:
-            if obj.uid != me.uid and short in obj.spec:
-                yield _alias_user(obj)
+        """Other objects of this process with this name."""
+        return _named(alias, self._keys, (obj for obj in self.store if obj.uid != me.uid))
+
+    async def _elsewhere(self, me: AliasObject) -> list[AliasUser]:
+        """Those of other processes. Raises KubeError."""
+        ours = {me.uid, *(obj.uid for obj in (*self._keys, *self.store))} if self._others.there else set()
+        keys, aliases = [[obj for obj in await self._others.all(kind) if obj.uid not in ours] for kind in (KMSKEYS, KMSALIASES)]
+        return list(_named(alias_of(me.spec), keys, aliases))
+
+
+def _named(alias: str, keys: Iterable[KubeObject], aliases: Iterable[KubeObject]) -> Iterator[AliasUser]:
+    """Those with this name. Most objects are told apart without being read."""
+    short = alias.removeprefix(PREFIX).encode()
+    for obj in keys:
+        if short in obj.status or short in obj.spec:
+            yield _key_user(obj)
+    for obj in aliases:
+        if short in obj.spec:
+            yield _alias_user(obj)
 
 
 def _key_user(obj: KubeObject) -> AliasUser:

@@ -2,10 +2,16 @@
 
 A change of status alone wakes nobody, because our own writes are such changes. A key that is as declared is looked at each resync interval,
 with some jitter, so that resyncs that began together do not stay together.
+
+Where several processes divide the keys (controller/partition.py), an object that leaves the watch is looked for on the server before its key is
+called an orphan, and only after the pass under way has ended. Until then what is remembered of it stays. A drained object is given back, but
+the id of a key that was made is stored before.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+
+import structlog
 
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders
@@ -19,18 +25,23 @@ from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provide
 from controller.key_pass import KeyPass, Means
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
+from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
+from controller.partition import HandedOverError
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
+from reconcilers.reasons import Reason
 from reconcilers.reports import blocked, report
 from reconcilers.states import KeyObject, Operator, Problem
 
+log = structlog.get_logger()
+
 
 class KMSKeys:
-    """The keys of all namespaces. resync_interval: how long a key goes unseen when nothing happens.
+    """The keys of all namespaces, as far as they are this process's. resync_interval: how long a key goes unseen when nothing happens.
 
     `followers` are told of every change of a KMSKey, as the informer tells it. `claims` holds the KMSAliases, which have aliases too.
     """
@@ -52,10 +63,13 @@ class KMSKeys:
         self._operator = operator
         self._resync_interval = resync_interval
         self._now = now
-        self._own = OwnWrites(self.store)
+        others = providers.others
+        self._partition = others.partition
+        self._own = OwnWrites(self.store, others.partition)
         self._memory = KeyMemory()
-        self.claims = AliasClaims()
-        self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator), self.claims)
+        self._parted: dict[Ref, KubeObject] = {}  # left the watch, and nobody knows yet whether they are gone
+        self.claims = AliasClaims(others)
+        self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator), self.claims, others)
         providers.wakers.append(self._wake)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
@@ -68,21 +82,65 @@ class KMSKeys:
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
-                self._memory.gone(old)
+                self._left(old)
             return
-        self._memory.changed(new)
+        self._came(new)
         if old is None:
             self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
-        elif _by_user(old) != _by_user(new) or _unprotected(old, new):
+        elif _by_user(old) != _by_user(new) or _unprotected(old, new) or self._partition.is_drained(new):
             self.queue.add(new.ref, Priority.USER)
+
+    def _came(self, new: KubeObject) -> None:
+        parted = self._parted.pop(new.ref, None)
+        if parted is not None and parted.uid != new.uid:
+            self._memory.gone(parted)
+        self._memory.changed(new)
+
+    def _left(self, old: KubeObject) -> None:
+        if self._partition.whole or not self._memory.knows(old.uid):
+            self._memory.gone(old)
+            return
+        self._memory.unwatched(old)
+        self._parted[old.ref] = old
+        self.queue.add(old.ref, Priority.RESYNC)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait."""
         obj = self._own.get(ref)
-        if obj is not None and obj.deletion_timestamp is not None:
-            obj = await self._read(ref)
         if obj is None:
+            await self._part(ref)
+        elif obj.deletion_timestamp is not None:
+            obj = await self._read(ref)
+        if obj is None or not self._partition.holds(obj):
             return None
+        try:
+            return await (self._give_back(obj) if self._partition.is_drained(obj) else self._pass(obj))
+        except HandedOverError:
+            log.info("handed_over")
+            return None
+
+    async def _part(self, ref: Ref) -> None:
+        """Whether an object that left the watch is gone, which makes its key an orphan, or another process's."""
+        parted = self._parted.get(ref)
+        if parted is None:
+            return
+        found = await self._read(ref)
+        if self._parted.get(ref) is not parted:  # it came back meanwhile
+            return
+        del self._parted[ref]
+        if found is None or found.uid != parted.uid:
+            self._memory.gone(parted)
+        else:
+            self._memory.released(parted.uid)
+            log.info("left")
+
+    async def _give_back(self, obj: KubeObject) -> None:
+        if obj.uid in self._memory.made:
+            key = key_object(obj, KMSKeySpec(), None)
+            await KeyPass(self._means, obj, key, Problem(Reason.SUSPENDED, ""), self._now()).store_made()
+        await OwnObject(self._kube, self._own, KMSKEYS, self._own.get(obj.ref) or obj).give_back()
+
+    async def _pass(self, obj: KubeObject) -> timedelta | None:
         spec, now = read_spec(obj), self._now()
         if isinstance(spec, Problem):
             key = key_object(obj, KMSKeySpec(), None)

@@ -3,6 +3,7 @@
 Rules:
 1. What is patched is what was read or answered last, so a pass plans its next step from its own writes and not from a late watch.
 2. A status that is as it was is not written.
+3. Nothing is written for an object that has left this process (controller/partition.py).
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from controller.decoding import plain
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Resource, decode_object
 from controller.own_writes import OwnWrites
-from controller.patches import add_finalizer, remove_finalizer, status_patch
+from controller.patches import add_finalizer, remove_finalizer, remove_labels, status_patch
 from reconcilers.fields import Model
 
 log = structlog.get_logger()
@@ -45,7 +46,16 @@ class OwnObject:
         except NotFound:
             log.debug("already_released")
 
+    def guard(self) -> None:
+        """Before a write to the outside. Raises HandedOverError where the object has left this process."""
+        self._own.guard(self.obj)
+
+    async def give_back(self) -> None:
+        """To whoever divides the objects: without the labels by which it was ours and asked back, in one patch. Raises KubeError."""
+        await self._patch(None, remove_labels(self.obj, self._own.partition.marks))
+        log.info("given_back")
+
     async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
         path = self._resource.path(self.obj.namespace, self.obj.name, subresource)
-        self.obj = decode_object(await self._kube.json_patch(path, operations))
+        self.obj = decode_object(await self._kube.json_patch(path, [*self._own.guard(self.obj), *operations]))
         self._own.put(self.obj)

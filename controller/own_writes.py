@@ -7,13 +7,16 @@ write that matters carries a precondition, but wasted. Resource versions of one 
 from collections.abc import Iterator
 
 from controller.objects import KubeObject, Ref
+from controller.partition import WHOLE, HandedOverError, Partition
+from controller.patches import Operation
 from controller.store import Store
 
 
 class OwnWrites:
-    """The newest version of each object that this process knows."""
+    """The newest version of each object that this process knows. partition: which of them are this process's."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, partition: Partition = WHOLE) -> None:
+        self.partition = partition
         self._store = store
         self._written: dict[Ref, KubeObject] = {}
 
@@ -24,6 +27,15 @@ class OwnWrites:
             self.forget(ref)
             return stored
         return written
+
+    def guard(self, obj: KubeObject) -> list[Operation]:
+        """Asked before each write for an object: what a patch of it has to test. Raises HandedOverError where it has left this process."""
+        if self.partition.whole:
+            return []
+        now = self.get(obj.ref)
+        if now is None or now.uid != obj.uid or not self.partition.holds(now):
+            raise HandedOverError(f"{obj.ref} is another process's by now")
+        return self.partition.tests()
 
     def all(self) -> Iterator[KubeObject]:
         """Every object, each in its newest version."""

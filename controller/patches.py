@@ -1,10 +1,11 @@
-"""JSON patches (RFC 6902) for the two things that we write into objects: finalizers and status.
+"""JSON patches (RFC 6902) for what we write into objects: finalizers and status; and for the labels that we take away.
 
 Rules:
 1. Each patch first tests the uid: an object that was deleted and created again under the same name is another object.
 2. `exact` also tests the resource version, where a decision must not be carried out on anything but what it was made from.
 3. A status is patched field by field, so that a field that only a newer version knows survives.
 4. A finalizer is removed by its index, which a test of its name guards: the list is shared with others.
+5. Labels are only taken away, several of them in one patch.
 
 A patch whose test fails is a Conflict: read again and decide again.
 """
@@ -43,6 +44,16 @@ def remove_finalizer(obj: KubeObject, finalizer: str) -> list[Operation]:
     """Leaves the finalizers of others."""
     path = f"/metadata/finalizers/{obj.finalizers.index(finalizer)}"
     return [*_guard(obj, False), {"op": "test", "path": path, "value": finalizer}, {"op": "remove", "path": path}]
+
+
+def label_test(name: str, value: str) -> Operation:
+    """Does not fit an object without the label, or with another value."""
+    return {"op": "test", "path": f"/metadata/labels/{_escape(name)}", "value": value}
+
+
+def remove_labels(obj: KubeObject, names: tuple[str, ...]) -> list[Operation]:
+    """Those that it has, all at once."""
+    return [*_guard(obj, False), *({"op": "remove", "path": f"/metadata/labels/{_escape(name)}"} for name in names if name in obj.labels)]
 
 
 def _guard(obj: KubeObject, exact: bool) -> list[Operation]:

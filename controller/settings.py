@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from controller.objects import Ref
+from controller.selectors import Selector
 
 # client-go's: two tries are up to 1.2 retry periods apart, so that a shorter deadline would leave a leader with a single try.
 JITTER = 1.2
@@ -59,6 +60,7 @@ class Settings:
     retry_period: timedelta
     workers: int
     watch_namespaces: tuple[str, ...]
+    watch_selector: Selector | None
     resync_interval: timedelta
     create_grace: timedelta
     quota_fraction: float

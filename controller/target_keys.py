@@ -1,10 +1,15 @@
-"""The KMSKeys of the cluster as their dependents see them."""
+"""The KMSKeys of the cluster as their dependents see them.
 
-from collections.abc import Iterator
+One on which another process works is read from the server: by its name where it is named, and all of them where only a key id is told, because
+a KMSKey that nobody has asked must not be taken for one that permits. Its changes wake no dependent here: they show at the next look.
+"""
+
+from collections.abc import Iterable, Iterator
 
 from controller.decoding import read_status
-from controller.key_objects import read_spec
+from controller.key_objects import KMSKEYS, read_spec
 from controller.objects import KubeObject, Ref
+from controller.partition import Others
 from controller.store import Store
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -13,15 +18,17 @@ from reconcilers.target_fields import DependentSpec
 from reconcilers.targets import Known, TargetKMSKey
 
 
-def known_keys(keys: Store, spec: DependentSpec, namespace: str) -> Known:
-    """Those that matter to an object of this namespace with this spec."""
+async def known_keys(keys: Store, others: Others, spec: DependentSpec, namespace: str) -> Known:
+    """Those that matter to an object of this namespace with this spec. Raises KubeError."""
     if spec.target_ref is not None:
-        named = keys.get(Ref(spec.target_ref.namespace or namespace, spec.target_ref.name))
+        ref = Ref(spec.target_ref.namespace or namespace, spec.target_ref.name)
+        named = keys.get(ref) or await others.get(KMSKEYS, ref)
         return Known(named=None if named is None else _target(named))
-    return Known(owners=tuple(_owners(keys, (spec.target_key_id or "").rpartition("/")[2])))
+    everywhere = await others.all(KMSKEYS) if others.there else keys
+    return Known(owners=tuple(_owners(everywhere, (spec.target_key_id or "").rpartition("/")[2])))
 
 
-def _owners(keys: Store, key_id: str) -> Iterator[TargetKMSKey]:
+def _owners(keys: Iterable[KubeObject], key_id: str) -> Iterator[TargetKMSKey]:
     """Most objects are told apart without being read."""
     wanted = key_id.encode()
     for obj in keys:

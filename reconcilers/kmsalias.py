@@ -98,6 +98,12 @@ def claimed(seen: ObservedKey, wishes: frozenset[str], claims: Mapping[str, str]
     return replace(seen, aliases={**seen.aliases, **others}) if taken else seen
 
 
+def is_own(obj: AliasObject, seen: AliasSight) -> bool:
+    """Whether the alias, or the place where it was, is this object's by its own memory: then it has no rivals."""
+    placed_on = obj.status.placed_on
+    return bool(placed_on) if seen.holder is None else isinstance(seen.holder, ObservedKey) and seen.holder.arn in placed_on
+
+
 def plan_kmsalias(obj: AliasObject, way: Way, seen: AliasSight, cluster_id: str, now: datetime) -> AliasPlan:
     """What to do for this object, whose target can be reached."""
     elsewhere = moved_away(obj, way) if obj.status.placed_on else None
@@ -136,12 +142,12 @@ def _keep(obj: AliasObject, way: Way, seen: AliasSight, target: ObservedKey, now
 
 
 def _conflict(obj: AliasObject, seen: AliasSight, target: ObservedKey) -> Problem | None:
-    holder, placed_on = seen.holder, obj.status.placed_on
+    holder = seen.holder
     if isinstance(holder, Unobservable):
         return Problem(holder.reason, f"{holder.message}. {NEVER_TAKEN}")
-    if holder is not None and holder.arn not in (*placed_on, target.arn):
+    if holder is not None and holder.arn not in (*obj.status.placed_on, target.arn):
         return Problem(Reason.ALIAS_CONFLICT, f"{alias_of(obj.spec)} leads to {holder.arn}. {NEVER_TAKEN}")
-    if seen.rivals and not (placed_on if holder is None else holder.arn in placed_on):
+    if seen.rivals and not is_own(obj, seen):
         who = " and ".join(seen.rivals)
         return Problem(Reason.ALIAS_CONFLICT, f"{alias_of(obj.spec)} belongs to {who}. Choose another aliasName, or remove it there.")
     return None

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 import controller
 from controller import cli, flags
 from controller.objects import Ref
+from controller.selectors import parse_selector
 from controller.settings import Address, Settings
 from reconcilers import crds
 from reconcilers.fields import DeletionPolicy
@@ -89,6 +90,7 @@ def test_without_flags_the_defaults_hold(app: App) -> None:
         retry_period=timedelta(seconds=2),
         workers=10,
         watch_namespaces=(),
+        watch_selector=None,
         resync_interval=timedelta(minutes=10),
         create_grace=timedelta(minutes=5),
         quota_fraction=0.5,
@@ -113,6 +115,7 @@ CHOICES: list[tuple[str, str, object]] = [
     ("retry-period", "300ms", timedelta(milliseconds=300)),
     ("workers", "3", 3),
     ("watch-namespaces", "b,a", ("a", "b")),
+    ("watch-selector", "tier in (b,a),shard==x", parse_selector("shard=x,tier in (a,b)")),
     ("resync-interval", "1h30m", timedelta(minutes=90)),
     ("create-grace", "90s", timedelta(seconds=90)),
     ("quota-fraction", "1", 1.0),

@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_period": timedelta(seconds=2),
     "workers": 10,
     "watch_namespaces": (),
+    "watch_selector": None,
     "resync_interval": timedelta(minutes=10),
     "create_grace": timedelta(minutes=5),
     "quota_fraction": 0.5,

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from controller.kube import JSON_PATCH, Request, Response
 from controller.objects import Ref
+from controller.selectors import parse_selector
 from tests.simulation.api_patches import UnfitError, json_patch, merge_patch
 from tests.simulation.api_rules import ForbiddenChangeError, created, deleting, is_over, status_updated, updated
 from tests.simulation.etcd import Etcd, Json
@@ -79,7 +80,7 @@ class ApiServer:
         revision, _, start = request.query.get("continue", f"{self.etcd.revision}:0").partition(":")
         if int(revision) < self.etcd.compacted:
             return failure(410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
-        items = self.etcd.all(target.plural, target.namespace)
+        items = self.etcd.all(target.plural, target.namespace, parse_selector(request.query.get("labelSelector", "")))
         end = int(start) + int(request.query.get("limit", len(items) or 1))
         metadata = {"resourceVersion": revision} | ({"continue": f"{revision}:{end}"} if end < len(items) else {})
         return success({"kind": "List", "metadata": metadata, "items": items[int(start) : end]})

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from aiohttp import ClientPayloadError, ServerDisconnectedError
 
 from controller.kube import Request, Response, Stream
+from controller.selectors import parse_selector
 from tests.simulation.api_server import ApiServer, Target, failure, parse_path
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Entry
@@ -67,6 +68,7 @@ class ModelTransport:
 
     async def _watch(self, target: Target, request: Request) -> AsyncIterator[bytes]:
         loop, etcd = asyncio.get_running_loop(), self._server.etcd
+        selector = parse_selector(request.query.get("labelSelector", ""))
         sent, connection = int(request.query["resourceVersion"]), self._connections
         ends = loop.time() + int(request.query["timeoutSeconds"])
         if sent < etcd.compacted:
@@ -80,8 +82,9 @@ class ModelTransport:
             if self._connections != connection:
                 raise ClientPayloadError("the connection was reset")
             if coming and self._due(coming) <= 0:
-                yield coming.line
                 sent = coming.revision
+                if told := coming.told(selector):
+                    yield json.dumps({"type": told[0], "object": told[1]}).encode() + b"\n"
                 continue
             if loop.time() >= bookmark_at:
                 sent, bookmark_at = sent if coming else etcd.revision, bookmark_at + BOOKMARK_SECONDS

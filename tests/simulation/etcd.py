@@ -3,12 +3,12 @@
 import asyncio
 import bisect
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from controller.objects import Ref
+from controller.selectors import Selector
 
 Json = dict[str, Any]
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -16,7 +16,10 @@ Change = Literal["ADDED", "MODIFIED", "DELETED"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One write. `at` is when it happened, in seconds of the loop; `body` is the object as it was then, or was before it went."""
+    """One write. `at` is when it happened, in seconds of the loop; `body` is the object as it was then, or was before it went.
+
+    `before` is the object as it was before this write.
+    """
 
     revision: int
     at: float
@@ -24,11 +27,19 @@ class Entry:
     plural: str
     ref: Ref
     body: Json
+    before: Json | None
 
-    @property
-    def line(self) -> bytes:
-        """As a watch tells it."""
-        return json.dumps({"type": self.change, "object": self.body}).encode() + b"\n"
+    def told(self, selector: Selector | None) -> tuple[Change, Json] | None:
+        """To a watch with this selector. What stops matching is DELETED: as it was before, at the version of the change."""
+        if selector is None:
+            return self.change, self.body
+        was = self.before is not None and _matches(selector, self.before)
+        if self.change != "DELETED" and _matches(selector, self.body):
+            return ("MODIFIED" if was else "ADDED"), self.body
+        if not was or self.before is None:
+            return None
+        version = self.body["metadata"]["resourceVersion"]
+        return "DELETED", {**self.before, "metadata": {**self.before["metadata"], "resourceVersion": version}}
 
 
 class Etcd:
@@ -45,23 +56,26 @@ class Etcd:
     def get(self, plural: str, ref: Ref) -> Json | None:
         return self._objects.get(plural, {}).get(ref)
 
-    def all(self, plural: str, namespace: str | None = None) -> list[Json]:
+    def all(self, plural: str, namespace: str | None = None, selector: Selector | None = None) -> list[Json]:
         """In the order of their names, as the server lists them."""
         held = self._objects.get(plural, {})
-        return [held[ref] for ref in sorted(held) if namespace in (None, ref.namespace)]
+        chosen = [held[ref] for ref in sorted(held) if namespace in (None, ref.namespace)]
+        return [obj for obj in chosen if selector is None or _matches(selector, obj)]
 
     def put(self, plural: str, ref: Ref, body: Json) -> Json:
         """Store as a new version; returns what was stored."""
         held = self._objects.setdefault(plural, {})
         change: Change = "MODIFIED" if ref in held else "ADDED"
+        before = held.get(ref)
         held[ref] = stored = self._versioned(body)
-        self._note(change, plural, ref, stored)
+        self._note(change, plural, ref, stored, before)
         return stored
 
     def delete(self, plural: str, ref: Ref) -> Json:
         """Returns the last state, with the version of the deletion."""
-        gone = self._versioned(self._objects[plural].pop(ref))
-        self._note("DELETED", plural, ref, gone)
+        before = self._objects[plural].pop(ref)
+        gone = self._versioned(before)
+        self._note("DELETED", plural, ref, gone, before)
         return gone
 
     def compact(self) -> None:
@@ -84,6 +98,10 @@ class Etcd:
         self.revision += 1
         return {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.revision)}}
 
-    def _note(self, change: Change, plural: str, ref: Ref, body: Json) -> None:
-        self.log.append(Entry(self.revision, self._clock(), change, plural, ref, body))
+    def _note(self, change: Change, plural: str, ref: Ref, body: Json, before: Json | None) -> None:
+        self.log.append(Entry(self.revision, self._clock(), change, plural, ref, body, before))
         self.wake()
+
+
+def _matches(selector: Selector, body: Json) -> bool:
+    return selector.matches(body["metadata"].get("labels") or {})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from controller.app import LEASE_NAME
+from controller.leases import LEASE_NAME
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Entry, Json

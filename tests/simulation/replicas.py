@@ -13,13 +13,16 @@ Rules:
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from controller.app import LEASE_NAME, Program
+from controller.app import Program
+from controller.keeper import Keeper, OnlyOne
 from controller.kube import Kube
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
+from controller.leases import keeper_lease, partition, work_lease
 from controller.settings import Settings
 from tests.simulation.api_server import ApiServer
 from tests.simulation.api_transport import ModelTransport
@@ -39,7 +42,11 @@ class Replica:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.line = Line(self.name, traffic)
         self.transport = ModelTransport(server, self.line)
-        self.lease = self._lease(settings, ModelTransport(server, self.line))
+        self._server = server
+        self.lease: Lease | NoLease = self._open(work_lease(settings), self._lost) if settings.leader_elect else NoLease()
+        self.keeper: Keeper | OnlyOne = OnlyOne()
+        if not partition(settings).whole:
+            self.keeper = Keeper(lambda lost: self._open(keeper_lease(settings), lost))
         self._settings = settings
         self._aws = AwsLine(aws, self.line)
         self._now = now
@@ -94,7 +101,7 @@ class Replica:
         self._cancel([])
 
     async def _run(self) -> None:
-        program = Program(self._settings, Kube(self.transport), self._aws.open, self.lease, self._now)
+        program = Program(self._settings, Kube(self.transport), self._aws.open, self.lease, self.keeper, self._now)
         code = await program.run(self._stop)
         self.exit_code = code
         self.kill()  # the end of a process takes with it what the program left behind
@@ -106,25 +113,18 @@ class Replica:
         if self.tasks:
             asyncio.get_running_loop().call_soon(self._cancel, list(self.tasks), context=contextvars.Context())
 
-    def _lease(self, settings: Settings, transport: ModelTransport) -> Lease | NoLease:
-        if not settings.leader_elect:
-            return NoLease()
-        config = LeaseConfig(
-            name=LEASE_NAME,
-            namespace=settings.lease_namespace,
-            holder=self.name,
-            duration=settings.lease_duration.total_seconds(),
-            renew_deadline=settings.renew_deadline.total_seconds(),
-            retry_period=settings.retry_period.total_seconds(),
-        )
+    def _open(self, config: LeaseConfig, lost: Callable[[str], None]) -> Lease:
+        """The process's name is its identity: no two of a simulation have the same."""
+        transport = ModelTransport(self._server, self.line)
 
         async def connect() -> Kube:
             return Kube(transport)
 
-        def lost(_reason: str) -> None:
-            self.kill(exit_code=1)
+        named = replace(config, holder=self.name)
+        return Lease(named, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
 
-        return Lease(config, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
+    def _lost(self, _reason: str) -> None:
+        self.kill(exit_code=1)
 
 
 class Turns:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from aws.channels import CALL_SECONDS
-from controller.app import LEASE_NAME
+from controller.leases import LEASE_NAME
 from tests.simulation import aws_wires
 from tests.simulation.calls import Call
 from tests.simulation.faults import silence

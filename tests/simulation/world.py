@@ -54,6 +54,7 @@ _DEFAULTS: dict[str, Any] = {
     "retry_period": timedelta(seconds=2),
     "workers": 4,
     "watch_namespaces": (),
+    "watch_selector": None,
     "resync_interval": timedelta(minutes=1),
     "create_grace": timedelta(seconds=60),
     "quota_fraction": 0.5,
