@@ -48,8 +48,8 @@ class ClusterUsers:
 
     async def users(self, provider: KubeObject) -> Count:
         """A count that is new enough for this provider. Raises KubeError."""
-        leaves = self._leaves(provider)
-        return await self._since(self._clock() - COUNT_SECONDS if leaves is None else leaves)
+        recent, leaves = self._clock() - COUNT_SECONDS, self._leaves(provider)
+        return await self._since(recent if leaves is None else max(recent, leaves))
 
     def may_go(self, provider: KubeObject) -> bool:
         """Whether the count decides that: rules 2 and 3."""

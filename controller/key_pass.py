@@ -214,9 +214,10 @@ class KeyPass:
         """For a backup without statuses. A merge, because what else is in the annotations is not all known here."""
         key_id = self.key.status.key_id
         if key_id is not None and hint_due(begun, self._seen, self._means.operator.cluster_id):
-            self._means.own.guard(self._obj)
-            body = {"metadata": {"uid": self._obj.uid, "annotations": {KEY_ID_ANNOTATION: key_id}}}
-            self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), body))
+            metadata: dict[str, Any] = {"uid": self._obj.uid, "annotations": {KEY_ID_ANNOTATION: key_id}}
+            if self._means.own.guard(self._obj):  # a merge cannot test labels
+                metadata["resourceVersion"] = self._obj.resource_version
+            self._took(await self._means.kube.merge_patch(KMSKEYS.path(*self._obj.ref), {"metadata": metadata}))
 
     async def _reach(self) -> None:
         reached = await self._means.providers.connect(self._provider, for_new_key=KMSKEY_FINALIZER not in self.key.finalizers)

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.app import LEASE_NAME
 from controller.key_objects import KMSKEYS
 from controller.lease import LEASES
+from controller.leases import LEASE_NAME
 from tests.bench.figures import Figure
 from tests.bench.meters import Samples, age_seconds, cpu_seconds, memory, scrape
 from tests.bench.objects import key, made_status
