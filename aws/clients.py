@@ -98,6 +98,10 @@ class Clients:
         self._slots.move_to_end(_place(request))
         return await asyncio.shield(slot.connecting)
 
+    def divide(self, number: int) -> None:
+        """So many processes share AWS's quotas, this one included."""
+        self._quotas.divide(number)
+
     def forget(self, provider: str) -> None:
         """The provider's credentials were refused, or it is gone: the next connection asks STS anew."""
         for place in [place for place in self._slots if place[0] == provider]:

@@ -99,6 +99,7 @@ class Quotas:
 
     def __init__(self, fraction: float) -> None:
         self._fraction = fraction
+        self._processes = 1
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
         self._limits: dict[str, tuple[tuple[str, str], RateLimits]] = {}  # by provider: of which place, and what
 
@@ -107,6 +108,12 @@ class Quotas:
         self.unlimit(provider)
         self._limits[provider] = ((account_id, region), limits)
         self._tune((account_id, region))
+
+    def divide(self, number: int) -> None:
+        """So many processes share what is ours, this one included."""
+        self._processes = number
+        for (account_id, region, operation), bucket in self._buckets.items():
+            bucket.tune(self._rate(account_id, region, operation))
 
     def unlimit(self, provider: str) -> None:
         """A provider asks for nothing any more."""
@@ -145,7 +152,8 @@ class Quotas:
 
     def _rate(self, account_id: str, region: str, operation: str) -> float:
         told = [limits.rate(operation) for place, limits in self._limits.values() if place == (account_id, region)]
-        return min((rate for rate in told if rate is not None), default=PER_SECOND[operation] * self._fraction)
+        ours = min((rate for rate in told if rate is not None), default=PER_SECOND[operation] * self._fraction)
+        return ours / self._processes
 
 
 class _Bucket:

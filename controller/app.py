@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Never
 
@@ -39,13 +40,14 @@ from controller.kmsgrants import KMSGRANTS, GrantCraft
 from controller.kmskeys import KMSKeys
 from controller.kube import Kube, KubeError
 from controller.lease import Lease, NoLease
-from controller.leases import keeper_lease, partition, work_lease
+from controller.leases import Seat, seat
 from controller.metrics_access import MetricsAccess
 from controller.namespaces import NamespaceLabels, cluster_id
-from controller.partition import Others
+from controller.partition import Others, Partition
 from controller.provider_access import ProviderRules
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
+from controller.shards import Shards
 from controller.tls import Certificate, TlsError
 from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
@@ -83,7 +85,9 @@ async def run(settings: Settings) -> int:
         return 1
     try:
         await wires.warm()
-        return await Program(settings, kube, wires.open, _lease(settings), _keeper(settings)).run(stop)
+        ours = seat(settings)
+        lease = Lease(ours.work, connect) if settings.leader_elect else NoLease()
+        return await Program(settings, kube, wires.open, Place(ours.partition, lease, _keeper(ours))).run(stop)
     finally:
         await kube.close()
 
@@ -101,33 +105,41 @@ def _on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(one, handle, one)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of the work is a process's, and by which leases."""
+
+    partition: Partition
+    lease: Lease | NoLease
+    keeper: Keeper | OnlyOne
+
+
 class Program:
-    """The parts, wired. kube, open_wire, lease, keeper and now are its ways to the world; a simulation gives it others."""
+    """The parts, wired. kube, open_wire, place and now are its ways to the world; a simulation gives it others."""
 
     def __init__(
         self,
         settings: Settings,
         kube: Kube,
         open_wire: OpenWire,
-        lease: Lease | NoLease,
-        keeper: Keeper | OnlyOne,
+        place: Place,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._settings = settings
         self._kube = kube
-        self._lease = lease
-        self._keeper = keeper
-        self._partition = partition(settings)
+        self._lease = place.lease
+        self._keeper = place.keeper
+        self._partition = place.partition
         self._now = now
         self._events = EventRecorder(kube, settings.pod_name)
-        self._clients = Clients(_terms(open_wire, lease, _call_seconds(settings)), settings.quota_fraction)
+        self._clients = Clients(_terms(open_wire, place.lease, _call_seconds(settings)), settings.quota_fraction)
         rules = ProviderRules(
             str(settings.default_provider or ""), settings.allow_custom_endpoints, settings.ambient_credentials_namespaces
         )
         others = Others(kube, settings.watch_namespaces, self._partition)
         self._providers = AWSProviders(kube, self._clients, self._events, rules, now, others)
-        self._providers.keeps = keeper.keeps
-        keeper.took.append(self._providers.look_at_all)
+        self._providers.keeps = place.keeper.keeps
+        place.keeper.took.append(self._providers.look_at_all)
         self._key_events = KeyEvents(self._providers, self._events)
         self._monitor = LoopMonitor()
 
@@ -174,10 +186,19 @@ class Program:
             await asyncio.sleep(SYNC_POLL_SECONDS)
         log.info("leading", **{kind.resource.plural: len(kind.controller.store) for kind in found})
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(self._key_events.run(), name="key events"), group.create_task(self._keeper.run(), name="keeper")]
+            beside = [group.create_task(part) for part in (self._key_events.run(), self._keeper.run(), *await self._shards())]
             await work(found, EXPECTED)
             for task in beside:
                 task.cancel()
+
+    async def _shards(self) -> list[Coroutine[None, None, Never]]:
+        """Our share of the quotas is known before we begin."""
+        ring = self._settings.controller_ring
+        if not ring:
+            return []
+        shards = Shards(self._kube, self._settings.lease_namespace, ring, self._clients.divide)
+        await shards.look()
+        return [shards.run()]
 
     async def _drain(self, found: Sequence[Kind], workers: asyncio.Task[None]) -> bool:
         """No new passes; a moment for those under way; then the cut. True if all have ended, so that the lease may go."""
@@ -262,14 +283,9 @@ class Program:
             await asyncio.sleep(BEAT_SECONDS)
 
 
-def _lease(settings: Settings) -> Lease | NoLease:
-    return Lease(work_lease(settings), connect) if settings.leader_elect else NoLease()
-
-
-def _keeper(settings: Settings) -> Keeper | OnlyOne:
-    if partition(settings).whole:
-        return OnlyOne()
-    return Keeper(lambda lost: Lease(keeper_lease(settings), connect, lost))
+def _keeper(ours: Seat) -> Keeper | OnlyOne:
+    config = ours.keeper
+    return OnlyOne() if config is None else Keeper(lambda lost: Lease(config, connect, lost))
 
 
 def _terms(open_wire: OpenWire, lease: Lease | NoLease, call_seconds: float) -> Terms:

@@ -85,6 +85,7 @@ def main() -> None:
     default="",
     show_default="all",
 )
+@flag("--controller-ring", "ControllerRing whose sharder divides the objects among all replicas.", default="", show_default="none")
 @flag("--resync-interval", "How often an unchanged object is compared with AWS.", type=DURATION, default="10m")
 @CREATE_GRACE
 @flag("--quota-fraction", "Share of AWS's request quotas to use.", type=click.FloatRange(0, 1, min_open=True), default=0.5)

@@ -17,7 +17,8 @@ ever seen it, can have two leaders until the old one's next renewal.
 
 import enum
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -32,6 +33,7 @@ class LeaseConfig:
     `duration`         how long others respect the lease after a renewal
     `renew_deadline`   how long we act on it after a renewal; the rest, up to `duration`, is the margin for calls under way
     `retry_period`     how long after one renewal the next is tried
+    `labels`           what the Lease bears beside the labels of others
     """
 
     name: str
@@ -40,6 +42,7 @@ class LeaseConfig:
     duration: float = 15.0
     renew_deadline: float = 10.0
     retry_period: float = 2.0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.retry_period <= 0:
@@ -141,14 +144,14 @@ def claimed(seen: Seen, config: LeaseConfig, wall_clock: datetime) -> LeaseObjec
     now = timestamp(wall_clock)
     spec = LeaseSpec(config.holder, math.ceil(config.duration), acquire_time=now, renew_time=now, lease_transitions=0)
     if seen.lease is None:
-        return LeaseObject({"name": config.name, "namespace": config.namespace}, spec)
+        return LeaseObject(_labelled({"name": config.name, "namespace": config.namespace}, config), spec)
     old = seen.lease.spec
     transitions = old.lease_transitions or 0
     if old.holder_identity == config.holder:
         spec = msgspec.structs.replace(spec, acquire_time=old.acquire_time, lease_transitions=transitions)
     else:
         spec = msgspec.structs.replace(spec, lease_transitions=transitions + 1)
-    return LeaseObject(seen.lease.metadata, spec)
+    return LeaseObject(_labelled(seen.lease.metadata, config), spec)
 
 
 def released(lease: LeaseObject, wall_clock: datetime) -> LeaseObject:
@@ -156,6 +159,13 @@ def released(lease: LeaseObject, wall_clock: datetime) -> LeaseObject:
     now = timestamp(wall_clock)
     spec = msgspec.structs.replace(lease.spec, holder_identity="", lease_duration_seconds=1, acquire_time=now, renew_time=now)
     return LeaseObject(lease.metadata, spec)
+
+
+def _labelled(metadata: dict[str, object], config: LeaseConfig) -> dict[str, object]:
+    if not config.labels:
+        return metadata
+    labels = metadata.get("labels")
+    return {**metadata, "labels": {**(labels if isinstance(labels, dict) else {}), **config.labels}}
 
 
 def timestamp(wall_clock: datetime) -> str:

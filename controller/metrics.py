@@ -114,6 +114,7 @@ CREATE_INTENTS_UNRESOLVED = Gauge(
 ORPHAN_KEYS = Gauge("orphan_keys", "Keys whose object went away without their being dealt with, since the process began.")
 KEY_EVENTS = Counter("key_events", "Messages from the queues of AWSProviders, by what became of them.", ("outcome",))
 KUBERNETES_EVENTS_DROPPED = Counter("kubernetes_events_dropped", "Kubernetes events that were not written.")
+CONTROLLER_RING_SHARDS = Gauge("controller_ring_shards", "Living shards of the ring, which divide the request quotas among them.")
 EVENT_LOOP_LAG_SECONDS = Histogram("event_loop_lag_seconds", "How late the event loop woke a timer.", buckets=_LAG_BUCKETS)
 
 _PER_CONTROLLER = (

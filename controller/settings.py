@@ -61,6 +61,7 @@ class Settings:
     workers: int
     watch_namespaces: tuple[str, ...]
     watch_selector: Selector | None
+    controller_ring: str
     resync_interval: timedelta
     create_grace: timedelta
     quota_fraction: float
@@ -75,7 +76,7 @@ class Settings:
     pod_name: str
 
     def __post_init__(self) -> None:
-        if problems := [*_lease_problems(self), *_range_problems(self), *_name_problems(self), *_metrics_problems(self)]:
+        if problems := [*_lease_problems(self), *_range_problems(self), *_name_problems(self), *_ring_problems(self), *_metrics_problems(self)]:
             raise SettingsError("\n".join(problems))
 
 
@@ -123,6 +124,18 @@ def _lease_problems(settings: Settings) -> Iterator[str]:
         )
     if lease % timedelta(seconds=1):
         yield f"--lease-duration ({_seconds(lease)}) must be whole seconds, because a Lease counts in them: round it"
+
+
+def _ring_problems(settings: Settings) -> Iterator[str]:
+    ring = settings.controller_ring
+    if not ring:
+        return
+    if not _LABEL.fullmatch(ring):
+        yield f"--controller-ring ('{ring}') is not the name of a ControllerRing: 63 lower-case letters, digits and - at most"
+    if settings.watch_selector is not None:
+        yield "--controller-ring and --watch-selector exclude each other: a shard's selector is the ring's"
+    if not settings.leader_elect:
+        yield "--controller-ring needs --leader-elect: a shard works by its Lease"
 
 
 def _metrics_problems(settings: Settings) -> Iterator[str]:

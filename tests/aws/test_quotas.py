@@ -29,6 +29,15 @@ async def test_a_fraction_takes_a_fraction() -> None:
     assert await calls(Quotas(0.1), "CreateKey", 4) == pytest.approx([0, 2, 4, 6])
 
 
+async def test_processes_that_share_the_quotas_divide_them() -> None:
+    quotas = Quotas(0.4)
+    await quotas.take(*HERE, "CreateKey")
+    quotas.divide(4)
+    assert await calls(quotas, "CreateKey", 3) == pytest.approx([0, 2, 4])
+    quotas.divide(1)
+    assert await calls(quotas, "EnableKeyRotation", 7) == pytest.approx([0, 0, 0, 0, 0, 0, 1 / 6])
+
+
 async def test_the_wait_is_told() -> None:
     quotas = Quotas(0.2)
     assert await quotas.take(*HERE, "CreateKey") == 0

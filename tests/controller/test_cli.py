@@ -91,6 +91,7 @@ def test_without_flags_the_defaults_hold(app: App) -> None:
         workers=10,
         watch_namespaces=(),
         watch_selector=None,
+        controller_ring="",
         resync_interval=timedelta(minutes=10),
         create_grace=timedelta(minutes=5),
         quota_fraction=0.5,

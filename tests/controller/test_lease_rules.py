@@ -150,3 +150,9 @@ def test_times_that_cannot_work_together_are_refused_with_what_to_change(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         LeaseConfig("lock", "operators", "me", duration, renew_deadline, retry_period)
+
+
+def test_labels_are_added_to_those_of_others_at_each_write() -> None:
+    config = LeaseConfig("me", "operators", holder="me", labels={"ring": "keys"})
+    assert claimed(Seen(), config, NOON).metadata["labels"] == {"ring": "keys"}
+    assert claimed(seen("me"), config, NOON).metadata["labels"] == {"kept": "yes", "ring": "keys"}

@@ -19,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "workers": 10,
     "watch_namespaces": (),
     "watch_selector": None,
+    "controller_ring": "",
     "resync_interval": timedelta(minutes=10),
     "create_grace": timedelta(minutes=5),
     "quota_fraction": 0.5,

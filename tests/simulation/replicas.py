@@ -17,12 +17,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from controller.app import Program
+from controller.app import Place, Program
 from controller.keeper import Keeper, OnlyOne
 from controller.kube import Kube
 from controller.lease import Lease, NoLease
 from controller.lease_rules import LeaseConfig
-from controller.leases import keeper_lease, partition, work_lease
+from controller.leases import seat
 from controller.settings import Settings
 from tests.simulation.api_server import ApiServer
 from tests.simulation.api_transport import ModelTransport
@@ -43,10 +43,12 @@ class Replica:
         self.line = Line(self.name, traffic)
         self.transport = ModelTransport(server, self.line)
         self._server = server
-        self.lease: Lease | NoLease = self._open(work_lease(settings), self._lost) if settings.leader_elect else NoLease()
+        self.seat = ours = seat(settings)
+        self.lease: Lease | NoLease = self._open(ours.work, self._lost) if settings.leader_elect else NoLease()
         self.keeper: Keeper | OnlyOne = OnlyOne()
-        if not partition(settings).whole:
-            self.keeper = Keeper(lambda lost: self._open(keeper_lease(settings), lost))
+        kept = ours.keeper
+        if kept is not None:
+            self.keeper = Keeper(lambda lost: self._open(kept, lost))
         self._settings = settings
         self._aws = AwsLine(aws, self.line)
         self._now = now
@@ -101,7 +103,7 @@ class Replica:
         self._cancel([])
 
     async def _run(self) -> None:
-        program = Program(self._settings, Kube(self.transport), self._aws.open, self.lease, self.keeper, self._now)
+        program = Program(self._settings, Kube(self.transport), self._aws.open, Place(self.seat.partition, self.lease, self.keeper), self._now)
         code = await program.run(self._stop)
         self.exit_code = code
         self.kill()  # the end of a process takes with it what the program left behind
@@ -114,13 +116,13 @@ class Replica:
             asyncio.get_running_loop().call_soon(self._cancel, list(self.tasks), context=contextvars.Context())
 
     def _open(self, config: LeaseConfig, lost: Callable[[str], None]) -> Lease:
-        """The process's name is its identity: no two of a simulation have the same."""
+        """The process's name is its identity: no two of a simulation have the same. A shard has the name of its Lease."""
         transport = ModelTransport(self._server, self.line)
 
         async def connect() -> Kube:
             return Kube(transport)
 
-        named = replace(config, holder=self.name)
+        named = config if config.holder == config.name else replace(config, holder=self.name)
         return Lease(named, connect, lost, clock=asyncio.get_running_loop().time, spawn=asyncio.create_task)
 
     def _lost(self, _reason: str) -> None:

@@ -132,9 +132,9 @@ async def _ready(world: World) -> None:
 def write_ahead(patch: pytest.MonkeyPatch) -> None:
     original = KeyPass.report
 
-    async def report(self: KeyPass, status: Any, *, exact: bool = False) -> None:
+    async def report(self: KeyPass, status: Any, *, exact: bool = False, answer: bool = False) -> None:
         if not exact:
-            await original(self, status)
+            await original(self, status, answer=answer)
 
     patch.setattr(KeyPass, "report", report)
 
@@ -143,9 +143,9 @@ def exact_version(patch: pytest.MonkeyPatch) -> None:
     """The server no longer refuses an attempt that was planned on an old version of the object."""
     original = KeyPass.report
 
-    async def report(self: KeyPass, status: Any, *, exact: bool = False) -> None:
+    async def report(self: KeyPass, status: Any, *, exact: bool = False, answer: bool = False) -> None:
         del exact
-        await original(self, status)
+        await original(self, status, answer=answer)
 
     patch.setattr(KeyPass, "report", report)
 

@@ -55,6 +55,7 @@ _DEFAULTS: dict[str, Any] = {
     "workers": 4,
     "watch_namespaces": (),
     "watch_selector": None,
+    "controller_ring": "",
     "resync_interval": timedelta(minutes=1),
     "create_grace": timedelta(seconds=60),
     "quota_fraction": 0.5,
