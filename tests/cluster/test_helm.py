@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "metrics-tls": {"metrics": {"tlsSecret": "infra-operator-metrics-tls"}},
     "metrics-tls service-monitor-tls": {"metrics": {"tlsSecret": "infra-operator-metrics-tls", "monitor": "service"}},
     "prometheus-rules": {"metrics": {"alerts": True}},
+    "controller-ring": {"controllerRing": {"enabled": True}},
     "network-policy": {"networkPolicy": {"enabled": True}},
     "admission-policies": {"admissionPolicies": {"enabled": True}},
 }
@@ -90,8 +91,8 @@ def test_a_component_and_its_values_are_the_same(cluster: Cluster, tmp_path: Pat
 
 
 def test_the_api_server_takes_the_chart_with_all_that_it_can_have(cluster: Cluster) -> None:
-    """But for monitors, whose kinds this server does not know, and for what is in other namespaces."""
-    chosen = [values for name, values in OPTIONS.items() if not {"monitor", "rules"} & set(name.split("-"))]
+    """But for monitors and rings, whose kinds this server does not know, and for what is in other namespaces."""
+    chosen = [values for name, values in OPTIONS.items() if not {"monitor", "rules", "ring"} & set(name.split("-"))]
     values = {name: value for one in chosen for name, value in one.items()}
     objects = [entry for entry in render(NAMESPACE, values) if entry["metadata"].get("namespace", NAMESPACE) == NAMESPACE]
     cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(objects))
