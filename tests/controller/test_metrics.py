@@ -35,6 +35,7 @@ CONTRACT = [
     ("orphan_keys", "gauge", ()),
     ("key_events_total", "counter", ("outcome",)),
     ("kubernetes_events_dropped_total", "counter", ()),
+    ("controller_ring_shards", "gauge", ()),
     ("event_loop_lag_seconds", "histogram", ()),
 ]
 MINE = "a controller of this test"
