@@ -23,7 +23,7 @@ from tests.cluster.apiserver import ControlPlane
 from tests.cluster.binaries import assets
 from tests.cluster.cluster import Cluster
 from tests.cluster.emulator import emulator
-from tests.cluster.kubectl import write_kubeconfig
+from tests.cluster.kubectl import Kubectl, KubectlError, write_kubeconfig
 from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT, Operator, running_operator
 from tests.cluster.pages import page
 from tests.cluster.probe import status
@@ -192,14 +192,26 @@ def test_objects_that_somebody_else_writes_all_the_time_get_one_key_each(world: 
     world.settle()
 
 
+def is_refused(kubectl: Kubectl) -> bool:
+    """Whether the server no longer knows who is asking."""
+    try:
+        kubectl("get", "kmskeys", "--all-namespaces")
+    except KubectlError as error:
+        return "Unauthorized" in str(error)
+    return False
+
+
 @pytest.mark.holds("F21")
 def test_a_token_that_is_no_longer_good_is_replaced_by_the_one_that_is_there_now(world: World) -> None:
-    """An account that was made anew has another uid, so that its old tokens are refused: 401."""
+    """An account that was made anew has another uid, so that its old tokens are refused: 401. The server forgets in ten seconds that it
+    has found one good, and a watch that was let in before that goes on."""
+    old = Kubectl(world.cluster.kubectl.binary, world.through)
     account = world.cluster.kubectl("get", "serviceaccount", SERVICE_ACCOUNT, "-n", NAMESPACE, "-o", "json")
     world.cluster.kubectl("delete", "serviceaccount", SERVICE_ACCOUNT, "-n", NAMESPACE)
     anew = json.loads(account)
     anew["metadata"] = {name: anew["metadata"][name] for name in ("name", "namespace", "labels")}
     world.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(anew))
+    wait_until(lambda: is_refused(old), PATIENCE, "the old token is refused")
     world.link.reset()
     world.tenant.change("one", {"description": "unheard"})
     wait_until(lambda: "401" in world.operator.process.tail(50), PATIENCE, "the operator is refused")
