@@ -15,6 +15,7 @@ from typing import Any, Final
 from aws.credentials import Access
 from aws.errors import CALL_ERRORS, AWSError, FencedError, translate
 from aws.wires import CONNECT_SECONDS, POLL_SECONDS, READ_SECONDS, OpenWire, Wire
+from reconcilers.urgency import Urgency
 
 # In one line for each service: kms, tagging, sts, sqs. AssumeRole changes nothing in the account; it gives us a session. ReceiveMessage hides
 # messages for a moment, and no more.
@@ -36,14 +37,14 @@ class Terms:
     """Under which all calls of the process are made.
 
     fence(seconds): may a write start that takes up to so long? observed(service, operation, code, seconds): a call has ended; code is
-    AWS's error code, the name of the client's exception, or OK. waited(operation, seconds): for the quota. call_seconds: the bound of a
-    call, shorter where the lease is short.
+    AWS's error code, the name of the client's exception, or OK. waited(operation, urgency, seconds): for the quota. call_seconds: the
+    bound of a call, shorter where the lease is short.
     """
 
     open_wire: OpenWire
     fence: Callable[[float], bool]
     observed: Callable[[str, str, str, float], None]
-    waited: Callable[[str, float], None]
+    waited: Callable[[str, Urgency, float], None]
     call_seconds: float = CALL_SECONDS
 
 

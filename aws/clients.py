@@ -22,7 +22,7 @@ from aws.channels import Terms
 from aws.credentials import AccessRequest
 from aws.errors import AWSError
 from aws.partitions import check
-from aws.quotas import Quotas
+from aws.quotas import Quotas, waits_as
 from aws.sessions import Session
 from aws.sts import CallerIdentity, caller_identity
 from reconcilers.codes import AUTHENTICATION_CODES, SENT_ONCE, THROTTLING_CODES
@@ -53,7 +53,8 @@ class Connection:
     async def take_quota(self, operation: str, region: str | None = None) -> None:
         """Wait until the quota lets this operation be called, here or in that region. For what is sent once the caller does it, before
         the attempt is written down: from then on nothing may wait."""
-        self._terms.waited(operation, await self._quotas.take(self.account_id, region or self.region, operation))
+        seconds = await self._quotas.take(self.account_id, region or self.region, operation)
+        self._terms.waited(operation, waits_as(), seconds)
 
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: those of wires.SERVICES.

@@ -81,6 +81,11 @@ def waiting_as(urgency: Urgency) -> Iterator[None]:
         _urgency.reset(token)
 
 
+def waits_as() -> Urgency:
+    """With what urgency a call waits that is made here."""
+    return _urgency.get()
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimits:
     """What a provider asks for. fraction: of AWS's quotas; per_operation: requests a second, which win."""

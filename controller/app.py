@@ -51,6 +51,7 @@ from controller.shards import Shards
 from controller.tls import Certificate, TlsError
 from reconcilers.fields import DeletionPolicy
 from reconcilers.states import Operator
+from reconcilers.urgency import Urgency
 
 EXPECTED = (AWSError, FencedError, InvalidAccessError, KubeError)
 BEAT_SECONDS = 1.0
@@ -296,8 +297,8 @@ def _terms(open_wire: OpenWire, lease: Lease | NoLease, call_seconds: float) -> 
         metrics.AWS_REQUEST_ATTEMPTS.labels(service=service, operation=operation).inc()
         metrics.AWS_REQUEST_DURATION_SECONDS.labels(service=service, operation=operation).observe(seconds)
 
-    def waited(operation: str, seconds: float) -> None:
-        metrics.AWS_QUOTA_WAIT_SECONDS.labels(operation=operation).observe(seconds)
+    def waited(operation: str, urgency: Urgency, seconds: float) -> None:
+        metrics.AWS_QUOTA_WAIT_SECONDS.labels(operation=operation, priority=urgency.name.lower()).observe(seconds)
 
     return Terms(open_wire, lease.held, observed, waited, call_seconds)
 

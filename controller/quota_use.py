@@ -62,12 +62,12 @@ def quota_use(page: str) -> QuotaUse:
     """By the text of /metrics, operations that were called most first. Raises MetricsError."""
     samples = list(_samples(page))
     calls: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    waits: defaultdict[str, dict[float, float]] = defaultdict(dict)
+    waits: defaultdict[str, defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))  # whatever their priority
     for sample in samples:
         if sample.name == CALLS:
             calls[sample.labels["operation"]][sample.labels["code"]] = int(sample.value)
         elif sample.name == WAITS:
-            waits[sample.labels["operation"]][float(sample.labels["le"])] = sample.value
+            waits[sample.labels["operation"]][float(sample.labels["le"])] += sample.value
     if not calls:
         raise MetricsError(f"the page has no {CALLS}: it is no operator's")
     uses = [_use(operation, codes, waits[operation]) for operation, codes in calls.items() if any(codes.values())]

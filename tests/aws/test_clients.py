@@ -11,8 +11,10 @@ from aws.channels import Terms
 from aws.clients import MOST_CONNECTIONS, Clients
 from aws.credentials import Access, AccessRequest, StaticCredentials
 from aws.errors import BlockedError, InvalidAccessError, RetryableError
+from aws.quotas import waiting_as
 from aws.sessions import TOKEN_FILE
 from aws.wires import AwsWires
+from reconcilers.urgency import Urgency
 from tests.aws.conftest import TEST
 from tests.aws.worlds import FakeAws, refusal, terms
 
@@ -158,19 +160,20 @@ async def test_refused_credentials_of_a_secret_are_told_after_one_call() -> None
 @pytest.mark.virtual_time
 async def test_calls_wait_for_their_quota_which_all_connections_share_and_throttling_slows_down() -> None:
     aws = World()
-    waits: list[tuple[str, float]] = []
-    told = Terms(aws.open, lambda _: True, lambda *_: None, lambda operation, seconds: waits.append((operation, round(seconds, 3))))
+    waits: list[tuple[object, ...]] = []
+    told = Terms(aws.open, lambda _: True, lambda *_: None, lambda *wait: waits.append(wait))
     clients = Clients(told, 0.002)
     for provider in ("ns/a", "ns/b"):
-        await (await clients.connect(replace(REQUEST, provider=provider))).call("kms", "ListKeys", {})
-    assert waits == [("ListKeys", 0), ("ListKeys", 1)]
+        with waiting_as(Urgency.RESYNC):
+            await (await clients.connect(replace(REQUEST, provider=provider))).call("kms", "ListKeys", {})
+    assert waits == [("ListKeys", Urgency.RESYNC, 0), ("ListKeys", Urgency.RESYNC, pytest.approx(1))]
     aws.answers["ListKeys"] = _throttled
     connection = await clients.connect(replace(REQUEST, provider="ns/a"))
     with pytest.raises(RetryableError):
         await connection.call("kms", "ListKeys", {})
     with pytest.raises(RetryableError):
         await connection.call("kms", "ListKeys", {})
-    assert waits[-1][1] > 1.5
+    assert waits[-1] == ("ListKeys", Urgency.USER, pytest.approx(2, rel=0.3))
     await clients.close()
 
 

@@ -29,7 +29,7 @@ CONTRACT = [
     ("aws_request_total", "counter", ("service", "operation", "code")),
     ("aws_request_attempts_total", "counter", ("service", "operation")),
     ("aws_request_duration_seconds", "histogram", ("service", "operation")),
-    ("aws_quota_wait_seconds", "histogram", ("operation",)),
+    ("aws_quota_wait_seconds", "histogram", ("operation", "priority")),
     ("resource_condition", "gauge", ("kind", "type", "status", "reason")),
     ("create_intents_unresolved", "gauge", ()),
     ("orphan_keys", "gauge", ()),
@@ -85,4 +85,3 @@ def test_the_calls_of_aws_are_zero_from_the_start() -> None:
     assert 'aws_request_total{code="OK",operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
     assert 'aws_request_attempts_total{operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
     assert 'aws_request_duration_seconds_count{operation="CreateKeyOfThisTest",service="kms"} 0.0' in started
-    assert 'aws_quota_wait_seconds_count{operation="CreateKeyOfThisTest"} 0.0' in started

@@ -14,11 +14,16 @@ aws_request_total{code="AccessDeniedException",operation="DescribeKey",service="
 aws_request_total{code="OK",operation="CreateKey",service="kms"} 3.0
 aws_request_total{code="OK",operation="DeleteAlias",service="kms"} 0.0
 # TYPE aws_quota_wait_seconds histogram
-aws_quota_wait_seconds_bucket{le="0.1",operation="DescribeKey"} 50.0
-aws_quota_wait_seconds_bucket{le="1.0",operation="DescribeKey"} 99.0
-aws_quota_wait_seconds_bucket{le="+Inf",operation="DescribeKey"} 100.0
-aws_quota_wait_seconds_sum{operation="DescribeKey"} 20.0
-aws_quota_wait_seconds_count{operation="DescribeKey"} 100.0
+aws_quota_wait_seconds_bucket{le="0.1",operation="DescribeKey",priority="resync"} 10.0
+aws_quota_wait_seconds_bucket{le="1.0",operation="DescribeKey",priority="resync"} 59.0
+aws_quota_wait_seconds_bucket{le="+Inf",operation="DescribeKey",priority="resync"} 60.0
+aws_quota_wait_seconds_sum{operation="DescribeKey",priority="resync"} 19.0
+aws_quota_wait_seconds_count{operation="DescribeKey",priority="resync"} 60.0
+aws_quota_wait_seconds_bucket{le="0.1",operation="DescribeKey",priority="user"} 40.0
+aws_quota_wait_seconds_bucket{le="1.0",operation="DescribeKey",priority="user"} 40.0
+aws_quota_wait_seconds_bucket{le="+Inf",operation="DescribeKey",priority="user"} 40.0
+aws_quota_wait_seconds_sum{operation="DescribeKey",priority="user"} 1.0
+aws_quota_wait_seconds_count{operation="DescribeKey",priority="user"} 40.0
 # TYPE leader_election_master_status gauge
 leader_election_master_status{name="infra-operator"} 1.0
 """

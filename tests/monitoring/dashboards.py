@@ -59,7 +59,11 @@ OPERATIONS = [
         "reqps",
     ),
     Panel("Duration of an AWS call, p99", {"{{operation}}": _quantile(0.99, "aws_request_duration_seconds", "operation")}, "s"),
-    Panel("Wait for AWS quotas, p99", {"{{operation}}": _quantile(0.99, "aws_quota_wait_seconds", "operation")}, "s"),
+    Panel(
+        "Wait for AWS quotas, p99",
+        {"{{operation}} {{priority}}": _quantile(0.99, "aws_quota_wait_seconds", "operation, priority")},
+        "s",
+    ),
     Panel(
         "Kubernetes requests",
         {"{{method}} {{code}}": 'sum by (method, code) (rate(rest_client_requests_total{job=~".*infra-operator.*"}[5m]))'},
