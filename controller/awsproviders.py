@@ -110,6 +110,7 @@ class AWSProviders:
             self._access.gone(is_now.ref)
             self._warned.pop(is_now.ref, None)
             self._turned_away.discard(is_now.ref)
+            self.queue.discard(is_now.ref)
         if new and (old is None or old.generation != new.generation):
             self.queue.add(new.ref, Priority.USER)
         if old is None or new is None or _matters_to_keys(old, new):

@@ -70,6 +70,7 @@ class Dependents(Generic[P, S, V]):
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
+                self.queue.discard(old.ref)
         elif old is None:
             self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
         elif _by_user(old) != _by_user(new) or self._unprotected(old, new) or self._partition.is_drained(new):

@@ -99,6 +99,7 @@ class KMSKeys:
     def _left(self, old: KubeObject) -> None:
         if self._partition.whole or not self._memory.knows(old.uid):
             self._memory.gone(old)
+            self.queue.discard(old.ref)
             return
         self._memory.unwatched(old)
         self._parted[old.ref] = old

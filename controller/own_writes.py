@@ -42,8 +42,9 @@ class OwnWrites:
         return (found for stored in list(self._store) if (found := self.get(stored.ref)) is not None)
 
     def put(self, written: KubeObject) -> None:
-        """Remember the server's answer to a write."""
-        self._written[written.ref] = written
+        """Remember the server's answer to a write, unless the object has left the store: nobody would forget it then."""
+        if self._store.get(written.ref) is not None:
+            self._written[written.ref] = written
 
     def forget(self, ref: Ref) -> None:
         """The object is gone, or the store is as new."""

@@ -16,7 +16,9 @@ Rules:
    a bounded number of items at a time, so that 100,000 due timers do not hold up the loop.
 5. The nth retry() waits between 2^(n-1) and 2^n seconds, 300 at most: enough jitter to spread what failed together, never less
    than a second, and a steady 300 s for what fails for ever. forget() starts over.
-6. After shut_down() nothing is handed out and nothing is added; what was queued is dropped, because the next process lists all
+6. discard() is for what will not come again: its timer and its failures leave the queue, those that a pass under way leaves behind included.
+   If it is added after all, all is as for a new item.
+7. After shut_down() nothing is handed out and nothing is added; what was queued is dropped, because the next process lists all
    objects anyway. drained() waits for the active ones.
 
 Not promised: order between items of different priority, and any bound on how long an item stays active (the workers have one).
@@ -75,6 +77,7 @@ class WorkQueue(Generic[Item]):
         self._ties = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
         self._failures: dict[Item, int] = {}
+        self._discarded: set[Item] = set()  # active, and to be forgotten at done()
         self._users_in_a_row = 0
         self._shut_down = False
         self._wake = asyncio.Event()  # set while get() need not wait
@@ -89,6 +92,7 @@ class WorkQueue(Generic[Item]):
     def add(self, item: Item, priority: Priority = Priority.USER) -> None:
         """Have the item looked at as soon as a worker is free."""
         users, resyncs = self._ready[Priority.USER], self._ready[Priority.RESYNC]
+        self._discarded.discard(item)
         if self._shut_down or item in users:
             return
         if item in self._active:
@@ -126,6 +130,9 @@ class WorkQueue(Generic[Item]):
     def done(self, item: Item) -> None:
         """The worker has ended with the item. Raises KeyError if it was not active."""
         self._work_duration.observe(self._loop.time() - self._active.pop(item))
+        if item in self._discarded:
+            self._discarded.discard(item)
+            self.discard(item)
         if item in self._again:
             self.add(item, self._again.pop(item))
         if not self._active:
@@ -144,6 +151,14 @@ class WorkQueue(Generic[Item]):
     def forget(self, item: Item) -> None:
         """Let the next retry() of the item start from the shortest delay."""
         self._failures.pop(item, None)
+
+    def discard(self, item: Item) -> None:
+        """Remember nothing of the item, which is gone for good; a pass that waits or is under way goes on."""
+        self._failures.pop(item, None)
+        self._timers.pop(item, None)
+        if item in self._active:
+            self._discarded.add(item)
+        self._sweep()
 
     def shut_down(self) -> None:
         """Hand out no more items, accept no more, and drop those that wait."""

@@ -40,6 +40,7 @@ def test_a_write_is_read_until_the_store_has_it(store: Store, own: OwnWrites) ->
 @pytest.mark.parametrize("stored", [9, 10, 100])
 def test_the_store_wins_once_it_is_as_new(stored: int, store: Store, own: OwnWrites) -> None:
     """100 is newer than 9, though as text it is not."""
+    store.put(version(1))
     own.put(version(9))
     store.put(version(stored))
     assert own.get(REF) == version(stored)
@@ -53,6 +54,7 @@ def test_the_last_of_several_writes_counts(store: Store, own: OwnWrites) -> None
 
 
 def test_an_object_that_is_gone_is_gone_whatever_was_written(store: Store, own: OwnWrites) -> None:
+    """Its last write, which released it, is often answered after the watch has told that it is gone."""
     own.put(version(9))
     assert own.get(REF) is None
     store.put(version(5))

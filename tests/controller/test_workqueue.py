@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from controller.workqueue import MAX_RETRY_SECONDS, Priority, ShutDown, WorkQueue
+from controller.workqueue import MAX_RETRY_SECONDS, VOID_TIMERS_KEPT, Priority, ShutDown, WorkQueue
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
 pytestmark = pytest.mark.virtual_time
@@ -229,6 +229,51 @@ async def test_forget_starts_over_for_that_item_only(queue: WorkQueue[str]) -> N
     queue.forget("never failed")
     assert queue.retry("a") <= 2
     assert queue.retry("b") == 300
+
+
+async def test_a_discarded_item_does_not_come_again(queue: WorkQueue[str]) -> None:
+    queue.retry("a")
+    queue.add_after("a", 10)
+    queue.add_after("b", 20)
+    queue.discard("a")
+    assert [await queue.get(), now()] == ["b", 20]
+
+
+async def test_what_the_pass_over_a_discarded_item_leaves_behind_goes_too(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    queue.add_after("b", 1000)
+    await queue.get()
+    queue.discard("a")
+    queue.retry("a")
+    queue.done("a")
+    assert [await queue.get(), now()] == ["b", 1000]
+
+
+async def test_an_item_discarded_while_ready_comes_once(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    queue.discard("a")
+    assert await drain(queue) == ["a"]
+
+
+async def test_an_item_that_comes_back_after_all_is_as_a_new_one(queue: WorkQueue[str]) -> None:
+    for _ in range(5):
+        queue.retry("a")
+    await queue.get()
+    queue.discard("a")
+    queue.add("a")
+    assert 1 <= queue.retry("a") <= 2
+    queue.done("a")
+    assert await drain(queue) == ["a"]
+
+
+async def test_a_queue_that_discarded_all_its_items_is_empty(queue: WorkQueue[str]) -> None:
+    for number in range(5000):
+        queue.retry(str(number))
+        queue.add_after(str(number), 36_000)
+    for number in range(5000):
+        queue.discard(str(number))
+    kept = [value for value in vars(queue).values() if isinstance(value, dict | set | list)]
+    assert sum(len(value) for value in kept if value is not queue._ready) <= VOID_TIMERS_KEPT
 
 
 async def test_after_shut_down_nothing_is_handed_out_and_nothing_is_added(queue: WorkQueue[str]) -> None:
