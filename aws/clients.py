@@ -25,6 +25,7 @@ from aws.partitions import check
 from aws.quotas import Quotas, waits_as
 from aws.sessions import Session
 from aws.sts import CallerIdentity, caller_identity
+from aws.tally import Call, tally
 from reconcilers.codes import AUTHENTICATION_CODES, SENT_ONCE, THROTTLING_CODES
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Connection:
 
         Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
         """
+        tally(Call(self.account_id, self.region, operation))
         if operation not in SENT_ONCE:
             await self.take_quota(operation)
         try:
@@ -102,6 +104,10 @@ class Clients:
     def divide(self, number: int) -> None:
         """So many processes share AWS's quotas, this one included."""
         self._quotas.divide(number)
+
+    def rate(self, call: Call) -> float | None:
+        """How many such calls a second are ours while AWS refuses none; None: as many as we like."""
+        return self._quotas.rate(*call)
 
     def forget(self, provider: str) -> None:
         """The provider's credentials were refused, or it is gone: the next connection asks STS anew."""

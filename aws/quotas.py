@@ -142,6 +142,10 @@ class Quotas:
         if bucket is not None:
             bucket.slow_down()
 
+    def rate(self, account_id: str, region: str, operation: str) -> float | None:
+        """How many such calls a second are ours while AWS refuses none; None: as many as we like."""
+        return self._rate(account_id, region, operation) if operation in PER_SECOND else None
+
     def _bucket(self, account_id: str, region: str, operation: str) -> "_Bucket | None":
         if operation not in PER_SECOND:
             return None

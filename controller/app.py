@@ -45,6 +45,7 @@ from controller.metrics_access import MetricsAccess
 from controller.namespaces import NamespaceLabels, cluster_id
 from controller.partition import Others, Partition
 from controller.provider_access import ProviderRules
+from controller.resyncs import Resyncs
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
 from controller.shards import Shards
@@ -224,21 +225,21 @@ class Program:
             allow_policy_lockout_bypass=settings.allow_policy_lockout_bypass,
             refuse_open_policies=settings.refuse_open_policies,
         )
-        keys = KMSKeys(self._kube, self._providers, self._events, operator, settings.resync_interval, self._now)
+        resyncs = Resyncs(settings.resync_interval, self._clients.rate)
+        keys = KMSKeys(self._kube, self._providers, self._events, operator, resyncs, self._now)
         self._key_events.woken.append(keys)
         return (
             Kind(AWSPROVIDERS, self._providers, PROVIDER_WORKERS),
             Kind(KMSKEYS, keys, settings.workers, self._partition.selector),
-            *self._dependents(keys, operator),
+            *self._dependents(keys, operator, resyncs),
         )
 
-    def _dependents(self, keys: KMSKeys, operator: Operator) -> tuple[Kind, ...]:
+    def _dependents(self, keys: KMSKeys, operator: Operator, resyncs: Resyncs) -> tuple[Kind, ...]:
         """The kinds that hang something on the keys."""
         means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
-        interval, now = self._settings.resync_interval, self._now
         others, selector = self._providers.others, self._partition.selector
-        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store, others), interval, now)
-        grants = Dependents(self._kube, means, GrantCraft(operator), interval, now)
+        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store, others), resyncs, self._now)
+        grants = Dependents(self._kube, means, GrantCraft(operator), resyncs, self._now)
         keys.followers += [aliases.key_changed, grants.key_changed]
         self._key_events.woken += [aliases, grants]
         return (

@@ -98,7 +98,7 @@ class DependentPass(Generic[P, S, V]):
         self._found: KubeObject | Problem
         self._reached: Reached | None = None
         self._seen: V
-        self._urgency: Urgency
+        self.urgency: Urgency  # once it runs
 
     @property
     def obj(self) -> DependentObject[P, S]:
@@ -107,9 +107,9 @@ class DependentPass(Generic[P, S, V]):
 
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
-        self._urgency = urgency(self.obj, made=self._craft.has_made(self.obj.status))
+        self.urgency = urgency(self.obj, made=self._craft.has_made(self.obj.status))
         try:
-            with waiting_as(self._urgency):
+            with waiting_as(self.urgency):
                 return await self._carry_out()
         except AWSError as error:
             look_again = await self._after(error.failure)
@@ -128,7 +128,7 @@ class DependentPass(Generic[P, S, V]):
         self._seen = await self._craft.observe(self._connection, self.obj, way)
         for _ in range(MAX_ROUNDS):
             plan = self._craft.plan(self.obj, way, self._seen, self._now)
-            with waiting_as(of_writes(self._urgency)):
+            with waiting_as(of_writes(self.urgency)):
                 look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 return look_again

@@ -13,11 +13,11 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from aws.tally import tallied
 from controller.aims import Aims
 from controller.condition_counts import count_conditions
 from controller.dependent_objects import dependent_object, read_dependent
 from controller.dependent_pass import Craft, DependentMeans, DependentPass
-from controller.jitter import jittered
 from controller.key_names import KeyNames
 from controller.key_objects import is_unseen
 from controller.kube import Kube, NotFound
@@ -25,6 +25,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
+from controller.resyncs import Resyncs
 from controller.ties import Ties
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.dependents import stop
@@ -39,10 +40,10 @@ log = structlog.get_logger()
 
 
 class Dependents(Generic[P, S, V]):
-    """Those of all namespaces. resync_interval: how long one goes unseen when nothing happens."""
+    """Those of all namespaces."""
 
     def __init__(
-        self, kube: Kube, means: DependentMeans, craft: Craft[P, S, V], resync_interval: timedelta, now: Callable[[], datetime]
+        self, kube: Kube, means: DependentMeans, craft: Craft[P, S, V], resyncs: Resyncs, now: Callable[[], datetime]
     ) -> None:
         self.store = craft.store
         self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
@@ -50,7 +51,7 @@ class Dependents(Generic[P, S, V]):
         self._kube = kube
         self._means = means
         self._craft = craft
-        self._resync_interval = resync_interval
+        self._resyncs = resyncs
         self._now = now
         self._partition = means.providers.others.partition
         self._own = OwnWrites(self.store, self._partition)
@@ -67,6 +68,7 @@ class Dependents(Generic[P, S, V]):
         self.names.changed(old, new)
         for provider in self._ties.changed(old, new):
             self._means.providers.users_changed(provider)
+        self._resyncs.changed(old, new)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
@@ -102,10 +104,11 @@ class Dependents(Generic[P, S, V]):
             await self._refuse(own, spec)
             return None
         one = DependentPass(self._means, self._craft, own, spec, self._now())
-        look_again = await one.run()
+        with tallied() as calls:
+            look_again = await one.run()
         if one.obj.deleting and self._craft.finalizer not in one.obj.finalizers:
             return None
-        return look_again or jittered(self._resync_interval)
+        return look_again or self._resyncs.after(obj.uid, None, one.urgency, calls)
 
     async def _refuse(self, own: OwnObject, problem: Problem) -> None:
         """A spec that cannot be read stands for none."""

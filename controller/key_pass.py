@@ -128,7 +128,7 @@ class KeyPass:
         self.key = key
         self._provider = provider
         self._now = now
-        self._urgency = urgency(key, made=key.status.key_id is not None)
+        self.urgency = urgency(key, made=key.status.key_id is not None)
         self._reached: Reached | None = None
         self._account: Account | Unobservable
         self._seen: Seen
@@ -141,7 +141,7 @@ class KeyPass:
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
         try:
-            with waiting_as(self._urgency):
+            with waiting_as(self.urgency):
                 return await self._carry_out()
         except FencedError as error:
             if self._sending is not None:  # nothing was sent, and that is known
@@ -172,7 +172,7 @@ class KeyPass:
         for _ in range(MAX_ROUNDS):
             await self._read_public_key()
             plan = self._plan()
-            with waiting_as(of_writes(self._urgency)):
+            with waiting_as(of_writes(self.urgency)):
                 look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 await self._note_key_id(begun)

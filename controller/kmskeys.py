@@ -1,7 +1,7 @@
 """KMSKeys: which of them are to be looked at, and when. What a look is stands in key_pass.py.
 
-A change of status alone wakes nobody, because our own writes are such changes. A key that is as declared is looked at each resync interval,
-with some jitter, so that resyncs that began together do not stay together.
+A change of status alone wakes nobody, because our own writes are such changes. A key that is as declared is looked at each resync interval
+(controller/resyncs.py).
 
 Where several processes divide the keys (controller/partition.py), an object that leaves the watch is looked for on the server before its key is
 called an orphan, and only after the pass under way has ended. Until then what is remembered of it stays. A drained object is given back, but
@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from aws.sight import Sight
+from aws.tally import tallied
 from controller.awsproviders import AWSProviders
 from controller.claims import AliasClaims
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
-from controller.jitter import jittered
 from controller.key_memory import KeyMemory
 from controller.key_names import KeyNames
 from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provider, read_spec
@@ -28,6 +28,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
+from controller.resyncs import Resyncs
 from controller.store import Store
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
@@ -41,7 +42,7 @@ log = structlog.get_logger()
 
 
 class KMSKeys:
-    """The keys of all namespaces, as far as they are this process's. resync_interval: how long a key goes unseen when nothing happens.
+    """The keys of all namespaces, as far as they are this process's.
 
     `followers` are told of every change of a KMSKey, as the informer tells it. `claims` holds the KMSAliases, which have aliases too.
     """
@@ -52,7 +53,7 @@ class KMSKeys:
         providers: AWSProviders,
         events: EventRecorder,
         operator: Operator,
-        resync_interval: timedelta,
+        resyncs: Resyncs,
         now: Callable[[], datetime],
     ) -> None:
         self.store = Store()
@@ -61,7 +62,7 @@ class KMSKeys:
         self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
         self._operator = operator
-        self._resync_interval = resync_interval
+        self._resyncs = resyncs
         self._now = now
         others = providers.others
         self._partition = others.partition
@@ -79,6 +80,7 @@ class KMSKeys:
         self.names.changed(old, new)
         for follower in self.followers:
             follower(old, new)
+        self._resyncs.changed(old, new)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
@@ -150,10 +152,11 @@ class KMSKeys:
         provider = await self._means.providers.find(obj.namespace, spec.provider_ref)
         key = key_object(obj, spec, self._means.providers.defaults(provider))
         one = KeyPass(self._means, obj, key, provider, now)
-        look_again = await one.run()
+        with tallied() as calls:
+            look_again = await one.run()
         if KMSKEY_FINALIZER not in one.key.finalizers and one.key.deleting:
             return None
-        return look_again or self._resync(key)
+        return look_again or self._resyncs.after(key.uid, _own_interval(key), one.urgency, calls)
 
     async def _read(self, ref: Ref) -> KubeObject | None:
         """What is done to a deleted object's key is decided on the object as it is now, not as it was cached."""
@@ -169,9 +172,10 @@ class KMSKeys:
             if everybodys or obj.namespace == provider.namespace or named_provider(obj) == provider:
                 self.queue.add(obj.ref, Priority.RESYNC)
 
-    def _resync(self, key: KeyObject) -> timedelta:
-        own = key.spec.resync_interval or (key.defaults and key.defaults.resync_interval)
-        return jittered(durations.parse(own) if own else self._resync_interval)
+
+def _own_interval(key: KeyObject) -> timedelta | None:
+    own = key.spec.resync_interval or (key.defaults and key.defaults.resync_interval)
+    return durations.parse(own) if own else None
 
 
 def _by_user(obj: KubeObject) -> tuple[object, ...]:

@@ -119,6 +119,14 @@ ORPHAN_KEYS = Gauge("orphan_keys", "Keys whose object went away without their be
 KEY_EVENTS = Counter("key_events", "Messages from the queues of AWSProviders, by what became of them.", ("outcome",))
 KUBERNETES_EVENTS_DROPPED = Counter("kubernetes_events_dropped", "Kubernetes events that were not written.")
 CONTROLLER_RING_SHARDS = Gauge("controller_ring_shards", "Living shards of the ring, which divide the request quotas among them.")
+CONTROLLER_RESYNC_INTERVAL_SECONDS = Gauge(
+    "controller_resync_interval_seconds",
+    "How long an unchanged object that asks for no interval goes unseen, where too many objects stretch it most.",
+)
+CONTROLLER_RESYNC_STRETCH_RATIO = Gauge(
+    "controller_resync_stretch_ratio",
+    "By what factor the resync intervals are stretched where they are stretched most: 1 while all resyncs fit quotas and CPU.",
+)
 EVENT_LOOP_LAG_SECONDS = Histogram("event_loop_lag_seconds", "How late the event loop woke a timer.", buckets=_LAG_BUCKETS)
 
 _PER_CONTROLLER = (

@@ -36,6 +36,8 @@ CONTRACT = [
     ("key_events_total", "counter", ("outcome",)),
     ("kubernetes_events_dropped_total", "counter", ()),
     ("controller_ring_shards", "gauge", ()),
+    ("controller_resync_interval_seconds", "gauge", ()),
+    ("controller_resync_stretch_ratio", "gauge", ()),
     ("event_loop_lag_seconds", "histogram", ()),
 ]
 MINE = "a controller of this test"

@@ -69,6 +69,7 @@ OPERATIONS = [
         {"{{method}} {{code}}": 'sum by (method, code) (rate(rest_client_requests_total{job=~".*infra-operator.*"}[5m]))'},
         "reqps",
     ),
+    Panel("Resync interval in force", {"interval": "max(controller_resync_interval_seconds)"}, "s"),
     Panel("Silence of the watches", {"{{resource}}": "time() - max by (resource) (watch_last_event_timestamp_seconds)"}, "s"),
     Panel("Event loop lag, p99", {"lag": _quantile(0.99, "event_loop_lag_seconds", "job")}, "s"),
     Panel("Memory", {"{{instance}}": 'process_resident_memory_bytes{job=~".*infra-operator.*"}'}, "bytes"),
