@@ -1,6 +1,7 @@
 """`make bench`: what the operator costs, beside what it cost before and what its peers cost.
 
     python -m tests.bench [--quick] [--save] [--runs N]
+    python -m tests.bench --full-account [--objects N] [--seconds S]
 
 It runs the shipped operator, with its ServiceAccount, against a real API server and an AWS made for speed, ends by itself, and leaves
 nothing behind but build/bench.json.
@@ -20,6 +21,7 @@ from pathlib import Path
 from tests.bench.creation import MiscountError, creation, first_call, under_quotas
 from tests.bench.failover import failover
 from tests.bench.figures import Figure, load, save, table
+from tests.bench.full_account import full_account
 from tests.bench.many import cold_start
 from tests.bench.meters import machine_seconds
 from tests.bench.objects import REGIONS
@@ -33,6 +35,7 @@ from tests.cluster.kubectl import KubectlError
 from tests.cluster.processes import ProcessError
 
 RESULT = REPOSITORY / "build" / "bench.json"
+FULL_ACCOUNT_RESULT = REPOSITORY / "build" / "bench-full-account.json"
 BASELINE = Path(__file__).with_name("baseline.json")
 
 
@@ -118,20 +121,27 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer keys and objects: about a minute and a half")
     parser.add_argument("--save", action="store_true", help="make this run the baseline")
     parser.add_argument("--runs", type=int, help="how often to repeat what is short; the least value counts")
+    parser.add_argument("--full-account", action="store_true", help="only this: as many keys as KMS allows, of one region")
+    parser.add_argument("--objects", type=int, default=100_000, help="how many keys --full-account takes")
+    parser.add_argument("--seconds", type=float, default=60, help="how much of its first round --full-account watches")
     options = parser.parse_args()
-    if options.quick and options.save:
-        parser.error("a baseline needs the whole run: leave out --quick")
+    if options.save and (options.quick or options.full_account):
+        parser.error("a baseline needs the whole run: leave out --quick and --full-account")
     sizes = QUICK if options.quick else FULL
+    result = FULL_ACCOUNT_RESULT if options.full_account else RESULT
     interrupted_by_sigterm()
     try:
-        figures = machine(measure(replace(sizes, runs=options.runs or sizes.runs)))
+        if options.full_account:
+            figures = machine(full_account(options.objects, options.seconds))
+        else:
+            figures = machine(measure(replace(sizes, runs=options.runs or sizes.runs)))
     except KeyboardInterrupt:
         return 130
     except (BinariesError, KubectlError, MiscountError, ProcessError, RefusedError, TimeoutError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{table(figures, load(BASELINE))}\n")
-    save(RESULT, figures)
+    save(result, figures)
     if options.save:
         save(BASELINE, figures)
     return 0

@@ -71,9 +71,9 @@ class FastKMS:
         self._asked_at: dict[str, float] = {}
 
     def application(self) -> web.Application:
-        """AWS at /, the counters at /calls."""
+        """AWS at /, the counters at /calls; POST /copies?count=N makes copies of the only key (copies.py)."""
         app = web.Application()
-        app.add_routes([web.post("/", self._serve), web.get("/calls", self._tell)])
+        app.add_routes([web.post("/", self._serve), web.get("/calls", self._tell), web.post("/copies", self._copy)])
         return app
 
     async def _serve(self, request: web.Request) -> web.Response:
@@ -89,6 +89,10 @@ class FastKMS:
             self._throttled[operation] += 1
             return _refuse("ThrottlingException", "Rate exceeded")
         return self._answer(operation, region, msgspec.json.decode(body, type=dict), arrived)
+
+    async def _copy(self, request: web.Request) -> web.Response:
+        self._account.copy(int(request.query["count"]))
+        return web.Response()
 
     async def _tell(self, _: web.Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(Calls(dict(self._calls), dict(self._throttled), self._asked_at)))

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from reconcilers.names import OWNER_TAG, UID_TAG
+from tests.bench.copies import copy_names
+
 ACCOUNT_ID = "111122223333"
 DAY = 86400.0
 
@@ -66,6 +69,17 @@ class Account:
         }
         made = self._keys[key_id] = Key(metadata, request.get("Policy", "{}"), _tags(request), region=region)
         return made
+
+    def copy(self, count: int) -> None:
+        """As many copies of the only key as its object has (copies.py)."""
+        (original,) = self._keys.values()
+        for number in range(count):
+            name, uid, key_id = copy_names(number)
+            arn = original.metadata["Arn"].rpartition("/")[0] + f"/{key_id}"
+            owner = f"{original.tags[OWNER_TAG].partition('/')[0]}/{name}"
+            tags = {**original.tags, OWNER_TAG: owner, UID_TAG: uid}
+            metadata = {**original.metadata, "KeyId": key_id, "Arn": arn}
+            self._keys[key_id] = Key(metadata, original.policy, tags, original.rotation_days, region=original.region)
 
     def of(self, region: str) -> list[Key]:
         """All keys of a region."""
