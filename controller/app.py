@@ -30,6 +30,7 @@ from controller.connection import connect
 from controller.dependent_pass import DependentMeans
 from controller.dependents import Dependents
 from controller.events import EventRecorder
+from controller.garbage import collect_after
 from controller.informer import STALL_SECONDS, Informer
 from controller.keeper import Keeper, OnlyOne
 from controller.key_events import KeyEvents
@@ -89,7 +90,12 @@ async def run(settings: Settings) -> int:
         await wires.warm()
         ours = seat(settings)
         lease = Lease(ours.work, connect) if settings.leader_elect else NoLease()
-        return await Program(settings, kube, wires.open, Place(ours.partition, lease, _keeper(ours))).run(stop)
+        program = Program(settings, kube, wires.open, Place(ours.partition, lease, _keeper(ours)))
+        collecting = asyncio.create_task(collect_after(lambda: program.is_filled), name="collect garbage")
+        try:
+            return await program.run(stop)
+        finally:
+            collecting.cancel()
     finally:
         await kube.close()
 
@@ -144,6 +150,12 @@ class Program:
         place.keeper.took.append(self._providers.look_at_all)
         self._key_events = KeyEvents(self._providers, self._events)
         self._monitor = LoopMonitor()
+        self._watching: list[Informer] = []
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether all that there is has been read once, and everybody was told of it."""
+        return bool(self._watching) and all(informer.told for informer in self._watching)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Until `stop` is set. Returns the exit code."""
@@ -152,7 +164,7 @@ class Program:
             found = await self._kinds(stop)
             if found is None:
                 return 0
-            watching = informers(found, self._kube, self._settings.watch_namespaces)
+            watching = self._watching = informers(found, self._kube, self._settings.watch_namespaces)
             try:
                 await self._listen(stack, found, watching)
             except (OSError, TlsError) as error:

@@ -33,7 +33,7 @@ import structlog
 
 from controller import metrics
 from controller.kube import OPEN_TIMEOUT_SECONDS, Kube, KubeError, Query
-from controller.objects import KubeObject, Resource, UndecodableError, decode_object, decode_page
+from controller.objects import KubeObject, Ref, Resource, UndecodableError, decode_object, decode_page
 from controller.position import (
     IDLE_SECONDS,
     RETRY_AFTER_LIMIT_SECONDS,
@@ -69,7 +69,8 @@ class Informer:
     """Feeds a store with the objects of one kind, of one namespace or (None) of all, that the selector matches. Make it inside the event loop.
 
     `on_change(old, new)` must not block; None stands for no object. `connected` tells whether the last request was served;
-    `last_progress` is the loop time at which bytes last came or an attempt last ended, even in failure.
+    `told`: whether on_change has heard of all objects of the first list. `last_progress` is the loop time at which bytes last came or an
+    attempt last ended, even in failure.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Informer:
         selector: Selector | None = None,
     ) -> None:
         self.connected = False
+        self.told = False
         self.last_progress = asyncio.get_running_loop().time()
         self._kube = kube
         self._resource = resource
@@ -112,8 +114,8 @@ class Informer:
         await self._announce_all(self._store.replace(self._namespace, objects))
         return 0.0
 
-    async def _read_pages(self) -> tuple[str, list[KubeObject]]:
-        objects: list[KubeObject] = []
+    async def _read_pages(self) -> tuple[str, dict[Ref, KubeObject]]:
+        objects: dict[Ref, KubeObject] = {}
         query = {"limit": str(PAGE_SIZE), **self._selected}
         while True:
             page = decode_page(await self._kube.get(self._path, query, timeout=LIST_TIMEOUT_SECONDS))
@@ -123,11 +125,12 @@ class Informer:
                 return page.version, objects
             query = {**query, "continue": page.token}
 
-    async def _decode(self, items: list[msgspec.Raw], objects: list[KubeObject]) -> None:
+    async def _decode(self, items: list[msgspec.Raw], objects: dict[Ref, KubeObject]) -> None:
         for number, item in enumerate(items):
             await _take_turns(number)
             try:
-                objects.append(decode_object(item))
+                obj = decode_object(item)
+                objects[obj.ref] = obj
             except UndecodableError as error:
                 self._log.error("object_unreadable", error=str(error))
 
@@ -194,10 +197,11 @@ class Informer:
             return
         raise OutOfOrderError(f"{type(event).__name__} {event.object.ref} at {event.version} comes after {self._position.version}")
 
-    async def _announce_all(self, changes: list[Change]) -> None:
-        for number, change in enumerate(changes):
+    async def _announce_all(self, differences: Iterable[list[Change]]) -> None:
+        for number, changes in enumerate(differences):
             await _take_turns(number)
-            self._announce([change])
+            self._announce(changes)
+        self.told = True
 
     def _announce(self, changes: list[Change]) -> None:
         for ref, old, new in changes:

@@ -9,7 +9,7 @@ Rules:
 Not promised: that it is up to date. Our own writes show up here later, so what must be certain is read from the server.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from controller.objects import KubeObject, Ref
@@ -60,17 +60,17 @@ class Store:
         self._is_fed = True
         self._awaited.add(namespace)
 
-    def replace(self, namespace: str | None, objects: Iterable[KubeObject]) -> list[Change]:
-        """Put a full list of that namespace in place of what was there, at once. Returns what differs, deletions first."""
-        before = {ref: known for ref, known in self._objects.items() if namespace in {None, ref.namespace}}
-        listed = {new.ref: new for new in objects}
-        gone = [Change(ref, old, None) for ref, old in before.items() if ref not in listed]
-        changed = [change for ref, new in listed.items() for change in differences(before.get(ref), new)]
-        elsewhere = {} if namespace is None else {ref: known for ref, known in self._objects.items() if ref not in before}
-        self._objects = elsewhere | listed
+    def replace(self, namespace: str | None, listed: dict[Ref, KubeObject]) -> Iterator[list[Change]]:
+        """Put a full list of that namespace in place of what was there, at once. Tells of one object after the other what differs, deletions
+        first: whoever has many of them may take turns with others meanwhile, and what was put in place is not to be touched until the end."""
+        before = self._objects
+        if namespace is None:
+            self._objects = listed
+        else:
+            self._objects = {ref: known for ref, known in before.items() if ref.namespace != namespace} | listed
         self._by_namespace = None
         self._awaited.discard(namespace)
-        return gone + changed
+        return _differences(namespace, before, listed)
 
     def put(self, new: KubeObject) -> list[Change]:
         """Remember an object. Returns what differs."""
@@ -87,6 +87,14 @@ class Store:
         del self._objects[gone.ref]
         self._by_namespace = None
         return [Change(gone.ref, old, None)]
+
+
+def _differences(namespace: str | None, before: dict[Ref, KubeObject], listed: dict[Ref, KubeObject]) -> Iterator[list[Change]]:
+    for ref, old in before.items():
+        if namespace in {None, ref.namespace}:
+            yield [] if ref in listed else [Change(ref, old, None)]
+    for ref, new in listed.items():
+        yield differences(before.get(ref), new)
 
 
 def differences(old: KubeObject | None, new: KubeObject) -> list[Change]:

@@ -11,6 +11,14 @@ def seen(name: str, version: int = 1, uid: str = "u", namespace: str = "default"
     return decode_object(json.dumps(thing(name, version, uid, namespace)).encode())
 
 
+def listed(*objects: KubeObject) -> dict[Ref, KubeObject]:
+    return {obj.ref: obj for obj in objects}
+
+
+def replaced(store: Store, namespace: str | None, *objects: KubeObject) -> list[Change]:
+    return [change for changes in store.replace(namespace, listed(*objects)) for change in changes]
+
+
 def test_a_store_that_nobody_feeds_is_never_synced() -> None:
     assert not Store().synced
 
@@ -22,7 +30,7 @@ def test_it_is_synced_when_all_that_feed_it_have_listed() -> None:
         store.expect(namespace)
     for namespace in ("left", "right", "left"):
         states.append(store.synced)
-        store.replace(namespace, [])
+        store.replace(namespace, {})
     assert [*states, store.synced] == [False, False, True, True]
 
 
@@ -52,25 +60,33 @@ def test_a_list_and_an_event_tell_the_same_difference(
 ) -> None:
     expected = [Change(Ref("default", "a"), before, after) for before, after in changes]
     before = [old] if old else []
-    listed, followed = Store(), Store()
-    for store in (listed, followed):
-        store.replace(None, before)
-    assert listed.replace(None, [new]) == expected
+    anew, followed = Store(), Store()
+    for store in (anew, followed):
+        store.replace(None, listed(*before))
+    assert replaced(anew, None, new) == expected
     assert followed.put(new) == expected
-    assert list(listed) == list(followed) == [new]
+    assert list(anew) == list(followed) == [new]
 
 
 def test_a_list_tells_deletions_first() -> None:
     store = Store()
-    store.replace(None, [seen("a"), seen("b")])
-    assert [(change.ref.name, change.new is None) for change in store.replace(None, [seen("b", 2)])] == [("a", True), ("b", False)]
+    store.replace(None, listed(seen("a"), seen("b")))
+    assert [(change.ref.name, change.new is None) for change in replaced(store, None, seen("b", 2))] == [("a", True), ("b", False)]
+
+
+def test_a_list_is_in_place_before_anybody_has_heard_of_it() -> None:
+    store = Store()
+    store.replace(None, listed(seen("a")))
+    told = store.replace(None, listed(seen("a", 2), seen("b")))
+    assert list(store) == [seen("a", 2), seen("b")]
+    assert [len(changes) for changes in told] == [0, 1, 1]
 
 
 def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
     store = Store()
-    store.replace("left", [seen("a", namespace="left")])
-    store.replace("right", [seen("b", namespace="right")])
-    assert store.replace("left", []) == [Change(Ref("left", "a"), seen("a", namespace="left"), None)]
+    store.replace("left", listed(seen("a", namespace="left")))
+    store.replace("right", listed(seen("b", namespace="right")))
+    assert replaced(store, "left") == [Change(Ref("left", "a"), seen("a", namespace="left"), None)]
     assert [held.name for held in store] == ["b"]
 
 
@@ -94,7 +110,7 @@ def test_the_objects_of_a_namespace_follow_every_change() -> None:
     store.put(seen("a", namespace="left"))
     store.put(seen("b", namespace="right"))
     assert store.of("left") == [seen("a", namespace="left")]
-    store.replace("left", [seen("a", 2, namespace="left"), seen("c", namespace="left")])
+    store.replace("left", listed(seen("a", 2, namespace="left"), seen("c", namespace="left")))
     assert store.of("left") == [seen("a", 2, namespace="left"), seen("c", namespace="left")]
     store.remove(seen("c", namespace="left"))
     assert store.of("left") == [seen("a", 2, namespace="left")]
