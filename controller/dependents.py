@@ -27,6 +27,7 @@ from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
 from controller.resyncs import Resyncs
 from controller.ties import Ties
+from controller.turns import in_turns
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.dependents import stop
 from reconcilers.states import Problem
@@ -125,9 +126,12 @@ class Dependents(Generic[P, S, V]):
     def _wake(self, provider: Ref) -> None:
         """Those that used it last, and those that have used none yet."""
         used = f'"{provider}"'.encode()
-        for obj in self.store:
+
+        def wake(obj: KubeObject) -> None:
             if used in obj.status or b'"provider"' not in obj.status:
                 self.queue.add(obj.ref, Priority.RESYNC)
+
+        in_turns(self.store, wake)
 
     def _unprotected(self, old: KubeObject, new: KubeObject) -> bool:
         """Somebody took our finalizer away from an object that lives."""

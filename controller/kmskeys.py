@@ -30,6 +30,7 @@ from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
 from controller.resyncs import Resyncs
 from controller.store import Store
+from controller.turns import in_turns
 from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
 from reconcilers.key_spec import KMSKeySpec
@@ -168,9 +169,12 @@ class KMSKeys:
     def _wake(self, provider: Ref) -> None:
         """Those that may use it: the keys of its namespace and all that name it; everybody's provider has no others."""
         everybodys = self._means.providers.is_everybodys(provider)
-        for obj in self.store:
+
+        def wake(obj: KubeObject) -> None:
             if everybodys or obj.namespace == provider.namespace or named_provider(obj) == provider:
                 self.queue.add(obj.ref, Priority.RESYNC)
+
+        in_turns(self.store, wake)
 
 
 def _own_interval(key: KeyObject) -> timedelta | None:
