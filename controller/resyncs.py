@@ -4,8 +4,8 @@ Rules:
 1. What a look takes is counted as it is made (aws/tally.py), so that replicas, pages and the dependent kinds are in it. What a user's change
    takes is not: it is no look.
 2. The sums are kept as objects come, change and go: no look goes over all objects, and objects that need the same share one note of it.
-3. After its first look in this process, which all objects have at once, an object is looked at anywhere within its interval; from then on after
-   the interval, with some jitter.
+3. Objects that were there before this process are all looked at as it begins, and then anywhere within their interval: from then on, as all
+   others, after the interval, with some jitter.
 4. Each process counts its own objects against its own part of the quotas.
 """
 
@@ -48,13 +48,14 @@ class Resyncs:
 
     def after(self, uid: str, own: timedelta | None, why: Urgency, calls: Mapping[Call, int]) -> timedelta:
         """When to look again at an object that is as declared after a pass. own: the interval that it asks for; calls: what the pass took."""
-        interval, is_known = own or self._interval, uid in self._noted
-        if why is Urgency.RESYNC:
+        interval, is_known, is_look = own or self._interval, uid in self._noted, why is Urgency.RESYNC
+        if is_look:
             self._forget(uid)
             self._note(uid, _takes(interval, tuple(sorted(calls.items()))))
-        takes = self._noted.get(uid, ((OURS, 0),))
-        due = interval * stretch(self._load(call) for call, _ in takes)
-        return spread(due) if why is Urgency.RESYNC and not is_known else jittered(due)
+        elif not is_known:
+            self._noted[uid] = ()
+        due = interval * stretch(self._load(call) for call, _ in self._noted[uid])
+        return spread(due) if is_look and not is_known else jittered(due)
 
     def _note(self, uid: str, takes: Takes) -> None:
         self._noted[uid] = takes

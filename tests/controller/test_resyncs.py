@@ -98,6 +98,13 @@ def test_an_object_that_came_anew_under_its_name_is_counted_once() -> None:
     assert gauge("stretch_ratio") == before != 1.0
 
 
+def test_a_key_that_was_made_here_is_looked_at_after_its_whole_interval() -> None:
+    resyncs = Resyncs(MINUTE, rate)
+    for why in (Urgency.CREATION, Urgency.RESYNC):
+        found = [resyncs.after(f"{number}", None, why, {}) for number in range(100)]
+        assert min(found) >= MINUTE * (1 - RESYNC_JITTER)
+
+
 def test_first_looks_that_were_together_are_followed_by_looks_at_any_time_of_the_interval() -> None:
     random.seed(7)
     resyncs = Resyncs(MINUTE, rate)
