@@ -14,17 +14,19 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.creation import MiscountError, creation, first_call, under_quotas
+from tests.bench.creation import MiscountError, creation, first_call, together, under_quotas
+from tests.bench.drift import repairs
 from tests.bench.failover import failover
 from tests.bench.figures import Figure, load, save, table
 from tests.bench.full_account import full_account
+from tests.bench.lag import lag_figures
 from tests.bench.many import cold_start
-from tests.bench.meters import machine_seconds
-from tests.bench.objects import REGIONS
+from tests.bench.meters import Usage, machine_seconds, scrape
+from tests.bench.objects import ALL_REGIONS, REGIONS
 from tests.bench.steady import start_up, steady_state
 from tests.bench.world import Ground, World, running_ground
 from tests.cluster.__main__ import interrupted_by_sigterm
@@ -41,7 +43,8 @@ BASELINE = Path(__file__).with_name("baseline.json")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured: keys of a batch, objects in all, single keys, keys under quotas, objects of a full account; times in seconds."""
+    """How much is measured: keys of a batch, objects that are kept, single keys, keys under quotas, objects of a full account; times in
+    seconds."""
 
     runs: int
     keys: int
@@ -61,7 +64,10 @@ def measure(sizes: Sizes) -> Iterator[Figure]:
     """All figures, as they come. Raises what the parts raise."""
     with running_ground() as ground:
         with ground.world("bench", REGIONS) as world:
-            yield from _unhurried(world, sizes)
+            background = yield from _made(world, sizes)
+        with ground.world("kept", ALL_REGIONS) as world:
+            yield from _kept(world, background, sizes)
+        yield from _changed_behind_its_back(ground, sizes)
         yield from _under_quotas(ground, sizes)
         yield from _many(ground, sizes)
 
@@ -75,7 +81,8 @@ def machine(figures: Iterable[Figure]) -> list[Figure]:
     return [Figure("This machine: a fixed loop", statistics.mean(loops) * 1000, "ms"), *measured]
 
 
-def _unhurried(world: World, sizes: Sizes) -> Iterator[Figure]:
+def _made(world: World, sizes: Sizes) -> Generator[Figure, None, Usage]:
+    """What keys cost that are made; returns what an idle operator needs."""
     with world.operator() as operator:
         say("making one key in each region, so that every connection is there")
         world.add_keys("first", len(world.regions))
@@ -87,15 +94,26 @@ def _unhurried(world: World, sizes: Sizes) -> Iterator[Figure]:
         say(f"{sizes.singles} single keys, then {sizes.runs} times {sizes.keys} at once")
         yield first_call(world, sizes.singles)
         yield from creation(world, meter, background, sizes.keys, sizes.runs)
-        rest = sizes.objects - len(world.regions) - sizes.singles - sizes.runs * sizes.keys
-        say(f"{max(rest, 0)} more keys, which makes {sizes.objects}")
-        world.add_keys("more", rest)
+    return background
+
+
+def _kept(world: World, background: Usage, sizes: Sizes) -> Iterator[Figure]:
+    say(f"{sizes.objects} keys at once")
+    with world.operator() as operator:
+        yield together(world, sizes.objects)
+        yield from lag_figures(scrape(operator.metrics_url), f"while {sizes.objects:,} keys are made")
     say("starts")
     yield from start_up(world, sizes.objects, sizes.runs)
     say("steady state")
     yield from steady_state(world, background, sizes.objects, sizes.resync_interval)
     say("failover")
     yield from failover(world, sizes.objects)
+
+
+def _changed_behind_its_back(ground: Ground, sizes: Sizes) -> Iterator[Figure]:
+    say(f"{sizes.singles} changes behind the operator's back")
+    with ground.world("drift", REGIONS[:1]) as world:
+        yield from repairs(world, sizes.singles)
 
 
 def _under_quotas(ground: Ground, sizes: Sizes) -> Iterator[Figure]:

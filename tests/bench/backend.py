@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -27,15 +28,27 @@ class Backend:
 
     def calls(self) -> Calls:
         """What it was asked so far. Raises OSError."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
-        with contextlib.closing(connection):
-            connection.request("GET", "/calls")
-            return msgspec.json.decode(connection.getresponse().read(), type=Calls)
+        return msgspec.json.decode(self._ask("GET", "/calls"), type=Calls)
 
     def count(self, *operations: str) -> int:
         """How often it was asked for these operations together, or for all of them when none is named."""
         calls = self.calls().calls
         return sum(calls.get(operation, 0) for operation in operations or calls)
+
+    def call(self, operation: str, region: str, parameters: dict[str, Any]) -> None:
+        """Somebody else's call to KMS. Raises OSError."""
+        scope = f"AWS4-HMAC-SHA256 Credential=other/20260101/{region}/kms/aws4_request"
+        self._ask("POST", "/", msgspec.json.encode(parameters), {"X-Amz-Target": f"TrentService.{operation}", "Authorization": scope})
+
+    def put(self, message: str) -> None:
+        """Puts a message into the queue. Raises OSError."""
+        self._ask("POST", "/queue", message.encode())
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> bytes:
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=TIMEOUT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            return connection.getresponse().read()
 
 
 @contextlib.contextmanager

@@ -46,6 +46,14 @@ def creation(world: World, meter: Meter, background: Usage, keys: int, runs: int
     ]
 
 
+def together(world: World, keys: int) -> Figure:
+    """How long it takes until so many keys are Ready that are applied at once. Raises TimeoutError."""
+    began = time.monotonic()
+    world.add_keys("together", keys)
+    peers = "63, at best 37 / 102 s" if keys == 1000 else ""
+    return Figure(f"{keys:,} keys from apply to Ready, no quotas", time.monotonic() - began, "s", peers)
+
+
 def under_quotas(world: World, keys: int) -> list[Figure]:
     """How long it takes to make keys in one region, with KMS's real quotas. Raises TimeoutError."""
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""AWS for the benchmark: KMS, STS's GetCallerIdentity and the tagging API in one fast process, which counts what it is asked.
+"""AWS for the benchmark: KMS, STS's GetCallerIdentity, the tagging API and an SQS queue in one fast process, which counts what it is asked.
 
     python -m tests.bench.fast_kms FD [--quotas]
 
@@ -6,7 +6,8 @@ Rules:
 1. FD is a listening socket that the parent opened. Requests that arrive before the server is up wait in its backlog.
 2. Any credentials will do, and nothing is verified; the region is the one that the request was signed for.
 3. With --quotas each operation has KMS's own rate, in each region: what comes faster is refused as KMS does it, and counted.
-4. GET /calls tells what was asked so far, and when each object's key was: by its owner tag, on the clock that all processes share.
+4. What is POSTed to /queue is in the queue.
+5. GET /calls tells what was asked so far, and when each object's key was: by its owner tag, on the clock that all processes share.
 
 What a call costs here is what it costs to speak HTTP.
 """
@@ -16,6 +17,7 @@ import re
 import socket
 import time
 from collections import Counter
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
@@ -23,6 +25,7 @@ from aiohttp import web
 
 from aws.quotas import PER_SECOND
 from reconcilers.names import OWNER_TAG
+from tests.bench.fast_sqs import FastSQS
 from tests.bench.kms_account import ACCOUNT_ID, Account, NoSuchKeyError
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
@@ -64,6 +67,7 @@ class FastKMS:
 
     def __init__(self, quotas: bool) -> None:
         self._account = Account()
+        self._queue = FastSQS()
         self._with_quotas = quotas
         self._quotas: dict[tuple[str, str], Quota] = {}
         self._calls: Counter[str] = Counter()
@@ -71,9 +75,10 @@ class FastKMS:
         self._asked_at: dict[str, float] = {}
 
     def application(self) -> web.Application:
-        """AWS at /, the counters at /calls; POST /copies?count=N makes copies of the only key (copies.py)."""
+        """AWS at /, the counters at /calls, the way into the queue at /queue; POST /copies?count=N makes copies of the only key (copies.py)."""
         app = web.Application()
-        app.add_routes([web.post("/", self._serve), web.get("/calls", self._tell), web.post("/copies", self._copy)])
+        app.add_routes([web.post("/", self._serve), web.get("/calls", self._tell)])
+        app.add_routes([web.post("/queue", self._put), web.post("/copies", self._copy)])
         return app
 
     async def _serve(self, request: web.Request) -> web.Response:
@@ -82,13 +87,20 @@ class FastKMS:
         target = request.headers.get("X-Amz-Target")
         if target is None:
             return self._identify(parse_qs(body.decode()))
-        operation = target.rpartition(".")[2]
+        service, _, operation = target.rpartition(".")
         region = _region(request.headers.get("Authorization", ""))
         self._calls[operation] += 1
         if not self._admits(region, operation, arrived):
             self._throttled[operation] += 1
             return _refuse("ThrottlingException", "Rate exceeded")
-        return self._answer(operation, region, msgspec.json.decode(body, type=dict), arrived)
+        parameters = msgspec.json.decode(body, type=dict)
+        if service == "AmazonSQS":
+            return _tell(await self._queue.answer(operation, parameters))
+        return self._answer(operation, region, parameters, arrived)
+
+    async def _put(self, request: web.Request) -> web.Response:
+        self._queue.put(await request.text())
+        return web.Response()
 
     async def _copy(self, request: web.Request) -> web.Response:
         self._account.copy(int(request.query["count"]))
@@ -106,7 +118,7 @@ class FastKMS:
             return _refuse("NotFoundException", "The key does not exist")
         except LookupError:
             return _refuse("UnknownOperationException", operation)
-        return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+        return _tell(answer)
 
     def _identify(self, form: dict[str, list[str]]) -> web.Response:
         operation = form["Action"][0]
@@ -128,6 +140,10 @@ def _region(authorization: str) -> str:
 def _owner(parameters: dict[str, object]) -> str:
     tags = msgspec.convert(parameters.get("Tags", []), list[dict[str, str]])
     return next((tag["TagValue"] for tag in tags if tag["TagKey"] == OWNER_TAG), "")
+
+
+def _tell(answer: dict[str, Any]) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
 
 
 def _refuse(code: str, message: str) -> web.Response:

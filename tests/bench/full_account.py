@@ -26,8 +26,9 @@ from controller.namespaces import NAMESPACES
 from tests.bench.backend import READY_SECONDS, TIMEOUT_SECONDS, Backend, backend
 from tests.bench.copies import copy_names
 from tests.bench.figures import Figure
-from tests.bench.many import SETTLE_SECONDS, a_lease_of, lags
-from tests.bench.meters import age_seconds, cpu_seconds, memory, scrape, total
+from tests.bench.lag import lag_figures
+from tests.bench.many import a_lease_of, standing_by
+from tests.bench.meters import cpu_seconds, memory, scrape, total
 from tests.bench.objects import key, provider
 from tests.bench.steady import READS
 from tests.cluster.emulator import REPOSITORY
@@ -86,21 +87,7 @@ def full_account(objects: int, seconds: float) -> list[Figure]:
         clouds.copy(objects)
         send(clouds.api, "POST", LEASES.path(NAMESPACE), a_lease_of("another"))
         with clouds.operator() as operator:
-            return [*_start(operator, objects), *_round(clouds, operator, objects, seconds)]
-
-
-def _start(operator: Operator, objects: int) -> list[Figure]:
-    pid, name = operator.process.pid, f"with {objects:,} objects of one region"
-    ready, ready_cpu = age_seconds(pid), cpu_seconds(pid)
-    time.sleep(SETTLE_SECONDS)
-    held, seen = memory(pid), lags(scrape(operator.metrics_url))
-    return [
-        Figure(f"Start to /readyz {name}", ready, "s"),
-        Figure(f"Start to /readyz {name}, CPU", ready_cpu, "s"),
-        Figure(f"Standby's memory {name}", held.now, "MB"),
-        Figure(f"Standby's memory {name}, peak", held.peak, "MB"),
-        Figure(f"Event loop lag from the start {name}, bound of the worst", max(seen) * 1000, "ms"),
-    ]
+            return [*standing_by(operator, f"with {objects:,} objects of one region"), *_round(clouds, operator, objects, seconds)]
 
 
 def _round(clouds: Clouds, operator: Operator, objects: int, seconds: float) -> list[Figure]:
@@ -124,7 +111,7 @@ def _round(clouds: Clouds, operator: Operator, objects: int, seconds: float) -> 
         Figure(f"First round {name}, CPU of all of it", per_look * objects, "s"),
         Figure(f"Leader's memory {name}", held.now, "MB"),
         Figure(f"Leader's memory {name}, peak", held.peak, "MB"),
-        Figure(f"Event loop lag {name}, bound of the worst", max(lags(seen)) * 1000, "ms"),
+        *lag_figures(seen, name),
         Figure(f"Resync interval {name}, in force", total(seen, "controller_resync_interval_seconds"), "s"),
         Figure(f"Writes to objects {name}", clouds.writes(), ""),
     ]

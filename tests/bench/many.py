@@ -15,11 +15,12 @@ from controller.key_objects import KMSKEYS
 from controller.lease import LEASES
 from controller.leases import LEASE_NAME
 from tests.bench.figures import Figure
-from tests.bench.meters import Samples, age_seconds, cpu_seconds, memory, scrape
+from tests.bench.lag import lag_figures
+from tests.bench.meters import age_seconds, cpu_seconds, memory, scrape
 from tests.bench.objects import key, made_status
 from tests.bench.world import Ground, World
 from tests.cluster.api import Api, RefusedError
-from tests.cluster.operator_process import NAMESPACE
+from tests.cluster.operator_process import NAMESPACE, Operator
 
 # Four connections keep an API server on two cores busy.
 WRITERS = 4
@@ -27,24 +28,27 @@ WRITERS = 4
 LEASE_SECONDS = 86_400
 # The allocator has given back by then what the lists took.
 SETTLE_SECONDS = 5.0
-LAG = "event_loop_lag_seconds_bucket"
 
 
 def cold_start(ground: Ground, world: World, objects: int) -> list[Figure]:
     """Writes so many objects, and starts an operator that has not to do with them yet. Raises RefusedError, ProcessError."""
     _write(ground, world, objects)
     with _lease_of_another(world.api), world.operator() as operator:
-        pid = operator.process.pid
-        ready, ready_cpu = age_seconds(pid), cpu_seconds(pid)
-        time.sleep(SETTLE_SECONDS)
-        held, seen = memory(pid), lags(scrape(operator.metrics_url))
-    name = f"with {objects:,} objects"
+        return standing_by(operator, f"with {objects:,} objects")
+
+
+def standing_by(operator: Operator, name: str) -> list[Figure]:
+    """What an operator costs that has just become ready, and does nothing yet."""
+    pid = operator.process.pid
+    ready, ready_cpu = age_seconds(pid), cpu_seconds(pid)
+    time.sleep(SETTLE_SECONDS)
+    held, page = memory(pid), scrape(operator.metrics_url)
     return [
         Figure(f"Start to /readyz {name}", ready, "s"),
         Figure(f"Start to /readyz {name}, CPU", ready_cpu, "s"),
         Figure(f"Standby's memory {name}", held.now, "MB"),
         Figure(f"Standby's memory {name}, peak", held.peak, "MB"),
-        Figure(f"Event loop lag from the start {name}, bound of the worst", max(seen) * 1000, "ms"),
+        *lag_figures(page, f"from the start {name}"),
     ]
 
 
@@ -77,10 +81,3 @@ def a_lease_of(holder: str) -> dict[str, Any]:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {"holderIdentity": holder, "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now}
     return {"metadata": {"name": LEASE_NAME}, "spec": spec}
-
-
-def lags(samples: Samples) -> list[float]:
-    """The bounds of the buckets in which a tick was, in seconds."""
-    counts = sorted((float(dict(labels)["le"]), count) for (name, labels), count in samples.items() if name == LAG)
-    before = [0.0, *(count for _, count in counts)]
-    return [bound for (bound, count), less in zip(counts, before, strict=False) if count > less]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.bench.figures import Figure
-from tests.bench.meters import Usage, age_seconds, cpu_seconds, memory
+from tests.bench.lag import lag_figures
+from tests.bench.meters import Usage, age_seconds, cpu_seconds, memory, scrape
 from tests.bench.world import World
 from tests.cluster.operator_process import Operator
 
@@ -50,6 +51,7 @@ def steady_state(world: World, background: Usage, objects: int, interval: int) -
     with started(world, objects, resync_interval=f"{interval}s") as (operator, _):
         held = memory(operator.process.pid)
         used = world.meter(operator).watch(interval * WATCHED_INTERVALS)
+        page = scrape(operator.metrics_url)
     rest = used.above(background)
     return [
         Figure(f"Operator memory with {objects:,} objects", held.now, "MB", note=f"{len(world.regions)} providers; {IN_A_POD}"),
@@ -57,6 +59,7 @@ def steady_state(world: World, background: Usage, objects: int, interval: int) -
         Figure("Operator CPU per resync", rest.operator_cpu / used.passes * 1000, "ms", note=f"{used.passes:.0f} resyncs"),
         Figure("AWS calls per resync", used.aws_calls / used.passes, ""),
         Figure("Kubernetes calls per resync", max(rest.kube_calls, 0.0) / used.passes, ""),
+        *lag_figures(page, f"while {objects:,} keys are looked at each {interval} s"),
     ]
 
 

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from aws import kms
+from aws import event_queue, kms
 from aws.clients import Clients, Connection
 from aws.credentials import AccessRequest, StaticCredentials
 from aws.errors import RetryableError
@@ -89,6 +89,18 @@ async def test_a_key_is_found_by_its_owner_tags_in_its_region_alone() -> None:
         none = await Search().find_owned(connection, "cluster", "another", thorough=True, asked=Asked())
     assert [key.key_id for key in found.keys] == [made.key_id]
     assert none.keys == ()
+
+
+async def test_what_is_put_into_the_queue_is_received_once() -> None:
+    queue = f"https://sqs.eu-west-3.amazonaws.com/{ACCOUNT_ID}/kms-events"
+    async with served(quotas=False) as url, connection_to(url) as connection, aiohttp.ClientSession() as session:
+        for body in ("one", "two"):
+            await session.post(f"{url}/queue", data=body)
+        messages = await event_queue.receive(connection, queue)
+        await event_queue.delete(connection, queue, messages)
+        await session.post(f"{url}/queue", data="three")
+        later = await event_queue.receive(connection, queue)
+    assert [[message.body for message in received] for received in (messages, later)] == [["one", "two"], ["three"]]
 
 
 async def test_an_unknown_key_is_missing() -> None:
