@@ -8,7 +8,8 @@ Rules:
    is not called.
 3. Before a key's object gets its finalizer, the provider has got its own. A provider that is being deleted leads nobody to a new key, and
    goes when no key needs it.
-4. Its users are counted USERS_SECONDS after a change, so that a thousand new keys are not a thousand writes.
+4. Its users are counted USERS_SECONDS after a change, so that a thousand new keys are not a thousand writes. That asks nothing of AWS: what STS
+   said counts for LOOK_AGAIN.
 5. How a provider becomes a connection stands in provider_access.py.
 6. Providers are not divided: each process reads them all, and leads its own keys to them. Where several processes divide the keys, one of them,
    the keeper (keeper.py), tries the credentials, writes the statuses, tells the events and takes finalizers off; its number of users is
@@ -17,6 +18,7 @@ Rules:
 Not promised where keys are divided: a status within seconds. What another process finds out about a provider shows at the keeper's next look.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -66,6 +68,15 @@ class Reached:
     connection: Connection
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Credentials that were good: for which generation of the provider, since when (loop time), and whose they are."""
+
+    generation: int
+    when: float
+    identity: Identity
+
+
 class AWSProviders:
     """The providers of all namespaces. `wakers` are called with the provider that has changed.
 
@@ -98,6 +109,7 @@ class AWSProviders:
         self._users = ProviderUsers()
         self._warned: dict[Ref, tuple[str, ...]] = {}  # of which blanks
         self._turned_away: set[Ref] = set()  # providers that led a key nowhere since they worked last
+        self._tried: dict[Ref, _Tried] = {}  # of those that work
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -109,6 +121,7 @@ class AWSProviders:
             self.cluster_users.gone(is_now)
             self._access.gone(is_now.ref)
             self._warned.pop(is_now.ref, None)
+            self._tried.pop(is_now.ref, None)
             self._turned_away.discard(is_now.ref)
             self.queue.discard(is_now.ref)
         if new and (old is None or old.generation != new.generation):
@@ -153,7 +166,7 @@ class AWSProviders:
         if obj.deletion_timestamp is not None:
             return await self._report_leaving(obj, users)
         try:
-            identity = await self._authenticate(obj)
+            identity = await self._identity(obj)
         except AWSError as error:
             log.warning("authentication_failed", code=error.failure.code, error=error.failure.message)
             await self._report_first(obj, error, users)
@@ -257,6 +270,7 @@ class AWSProviders:
         connection = await self._access.connect(found)
         if isinstance(connection, Unobservable):
             self._turned_away.add(found.ref)
+            self._tried.pop(found.ref, None)
             self.queue.add(found.ref, Priority.USER)  # so that its status says it too, and its keys are woken when it is mended
             message = f"AWSProvider {found.name} is not ready: {connection.message}"
             return Unobservable(Reason.PROVIDER_NOT_READY, message, connection.failure)
@@ -282,6 +296,7 @@ class AWSProviders:
     def distrust(self, provider: Ref) -> None:
         """AWS refused these credentials: read them anew, and say so in the provider's status."""
         self._access.distrust(provider)
+        self._tried.pop(provider, None)
         self.queue.add(provider, Priority.USER)
 
     def _entries(self, namespace: str) -> Iterator[ProviderEntry]:
@@ -351,6 +366,17 @@ class AWSProviders:
                 log.warning("labels_not_read", namespace=namespace, error=str(error))
                 serves = False
         return None if serves else not_served(provider, namespace)
+
+    async def _identity(self, obj: KubeObject) -> Identity | Unobservable:
+        """What STS says of it, or has said a moment ago. Raises AWSError."""
+        now, tried = asyncio.get_running_loop().time(), self._tried.pop(obj.ref, None)
+        if tried is None or tried.generation != obj.generation or now - tried.when >= LOOK_AGAIN.total_seconds():
+            found = await self._authenticate(obj)
+            if not isinstance(found, Identity):
+                return found
+            tried = _Tried(obj.generation, now, found)
+        self._tried[obj.ref] = tried
+        return tried.identity
 
     async def _authenticate(self, obj: KubeObject) -> Identity | Unobservable:
         self._access.doubt(obj.ref)

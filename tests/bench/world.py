@@ -3,7 +3,7 @@
 Rules:
 1. One namespace holds all objects of a world, and its operators see no other.
 2. What we wait for is asked of the KMS first, which costs the measured parts nothing, and of the API server at the end.
-3. Quiet: all keys are Ready, and no Event has been written for QUIET_SECONDS.
+3. Quiet: all keys are Ready, no Event has been written for QUIET_SECONDS, and the providers have counted them.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.awsproviders import AWSPROVIDERS
+from controller.awsproviders import AWSPROVIDERS, USERS_SECONDS
 from controller.events import EVENTS
 from controller.key_objects import KMSKEYS
 from controller.namespaces import NAMESPACES
@@ -88,7 +88,7 @@ class World:
         wait_until(lambda: self.backend.count(*operations) >= count, PATIENCE_SECONDS, f"{count} calls of {operations}")
 
     def wait_for_quiet(self) -> None:
-        """Until no Event is written any more. Raises TimeoutError."""
+        """Until no Event is written any more, and the providers know how many keys they have. Raises TimeoutError."""
         written = [self._events()]
 
         def is_quiet() -> bool:
@@ -97,6 +97,7 @@ class World:
             return written[-1] == written[-2]
 
         wait_until(is_quiet, PATIENCE_SECONDS, "no Event is written")
+        time.sleep(USERS_SECONDS)
 
     def _ready(self, batch: str) -> int:
         listed = self.api.get(f"{KMSKEYS.path(self.namespace)}?labelSelector={BATCH_LABEL}%3D{batch}")

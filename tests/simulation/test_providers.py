@@ -146,6 +146,20 @@ async def test_many_keys_are_few_writes_to_their_provider() -> None:
         assert 0 < len(writes) <= 10, writes
 
 
+async def test_counting_users_asks_nothing_of_aws() -> None:
+    """The credentials are tried twice a minute, however often the users change."""
+    async with World() as world:
+        world.start("a")
+        await world.advance(10)
+        began = world.time
+        for number in range(10):
+            world.apply(f"orders-{number}")
+            await world.advance(12)
+            assert in_use(world) == number + 1
+        tried = [call for call in world.traffic.calls if call.name == "GetCallerIdentity" and call.at > began]
+        assert len(tried) <= 4
+
+
 async def test_a_provider_that_is_deleted_with_its_keys_goes_after_them() -> None:
     async with World() as world:
         await with_key(world, {})
