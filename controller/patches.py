@@ -3,7 +3,8 @@
 Rules:
 1. Each patch first tests the uid: an object that was deleted and created again under the same name is another object.
 2. `exact` also tests the resource version, where a decision must not be carried out on anything but what it was made from.
-3. A status is patched field by field, so that a field that only a newer version knows survives.
+3. A status is patched field by field, so that a field that only a newer version knows survives. The first one is written whole, and so it is
+   exact: over a status that we have not seen it would wipe out the attempt to create a key, or the key's id.
 4. A finalizer is removed by its index, which a test of its name guards: the list is shared with others.
 5. Labels are only taken away, several of them in one patch.
 
@@ -23,7 +24,7 @@ def status_patch(obj: KubeObject, before: Json, after: Json, *, exact: bool = Fa
     if before == after:
         return []
     if not before:
-        return [*_guard(obj, exact), {"op": "add", "path": "/status", "value": after}]
+        return [*_guard(obj, True), {"op": "add", "path": "/status", "value": after}]
     gone = [{"op": "remove", "path": f"/status/{_escape(field)}"} for field in before if field not in after]
     changed = [
         {"op": "add", "path": f"/status/{_escape(field)}", "value": value}

@@ -11,15 +11,16 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from aws.search import Search
-from controller import key_pass
+from controller import key_pass, patches
 from controller.key_pass import KeyPass
 from controller.lease import Lease
 from reconcilers import creation, deletion
 from reconcilers.states import Candidates
 from tests.simulation.aws_wires import AwsLine, _ModelWire, lost_answer
 from tests.simulation.calls import Call
+from tests.simulation.checks import BrokenError
 from tests.simulation.faults import silence
-from tests.simulation.invariants import BrokenError, Invariants
+from tests.simulation.invariants import Invariants
 from tests.simulation.kms_model import late
 from tests.simulation.lines import Point
 from tests.simulation.world import World
@@ -141,13 +142,8 @@ def write_ahead(patch: pytest.MonkeyPatch) -> None:
 
 def exact_version(patch: pytest.MonkeyPatch) -> None:
     """The server no longer refuses an attempt that was planned on an old version of the object."""
-    original = KeyPass.report
-
-    async def report(self: KeyPass, status: Any, *, exact: bool = False, answer: bool = False) -> None:
-        del exact
-        await original(self, status, answer=answer)
-
-    patch.setattr(KeyPass, "report", report)
+    original = patches._guard
+    patch.setattr(patches, "_guard", lambda obj, _exact: original(obj, False))
 
 
 def tag_look_up(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.simulation.kms_model import late
 from tests.simulation.lines import Point
 from tests.simulation.replicas import Replica
 from tests.simulation.scenarios import FULL
-from tests.simulation.world import World
+from tests.simulation.world import CANARY, World
 
 pytestmark = pytest.mark.virtual_time
 
@@ -70,6 +70,31 @@ async def test_a_cache_that_ends_just_before_the_creation_makes_no_second_key(la
         world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
         world.apply("orders", **FULL)
         await world.advance(60)
+        standby.transport.delay = 0.0
+        standby.transport.cut_streams()
+        await world.ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
+@pytest.mark.holds("F22", "I3")
+async def test_what_is_reported_from_a_cache_without_a_status_wipes_out_no_attempt() -> None:
+    async with World() as world:
+        standby = await _leader_and_standby(world)
+
+        def freeze(call: Call, point: Point) -> float:
+            if (call.name, point) == ("PATCH kmskeys/status", "before"):
+                standby.transport.delay = math.inf
+            if (call.name, point) == ("CreateKey", "after"):
+                world.replicas["a"].kill()
+                world.aws.identities.revoke(CANARY.access_key_id)  # so that the standby has something to report
+            return 0.0
+
+        world.traffic.watcher = freeze
+        world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
+        world.apply("orders", **FULL)
+        await world.advance(60)
+        assert "creationAttempt" in world.status("orders")
+        world.aws.identities.add(CANARY)
         standby.transport.delay = 0.0
         standby.transport.cut_streams()
         await world.ready("orders")
