@@ -80,7 +80,9 @@ class _ModelWire:
 
         def execute() -> dict[str, Any]:
             try:
-                answer = self._aws.kms.handle(self._service, operation, parameters, self._aws.caller(self._access, self._service))
+                caller = self._aws.caller(self._access, self._service)
+                call.account = caller.account_id
+                answer = self._aws.kms.handle(self._service, operation, parameters, caller)
             except RefusedError as error:
                 call.outcome = error.code
                 raise client_error(operation, error.code, error.message, error.status) from None

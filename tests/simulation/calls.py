@@ -19,6 +19,7 @@ class Call:
     at: float = 0.0
     outcome: str = ""
     region: str = ""  # of AWS
+    account: str = ""  # of AWS: whose credentials were used
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:

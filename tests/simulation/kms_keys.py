@@ -77,6 +77,11 @@ class Key:
     def is_replica(self) -> bool:
         return self.primary_region not in (None, self.region)
 
+    @property
+    def is_leaving(self) -> bool:
+        """A primary waits for its replicas to be gone, and has no date until then."""
+        return self.state in _PENDING_DELETION
+
     def metadata(self, family: Iterable["Key"] = ()) -> dict[str, Any]:
         """As DescribeKey and CreateKey tell it. family: the other keys of the same id."""
         told: dict[str, Any] = {

@@ -13,7 +13,7 @@ from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
 from controller.workqueue import VOID_TIMERS_KEPT
 from tests.simulation.dependents import READ, Thing, alias, at, grant
-from tests.simulation.machine_choices import aws_fault
+from tests.simulation.machine_faults import aws_fault
 from tests.simulation.scenarios import FULL, READER
 from tests.simulation.world import World
 

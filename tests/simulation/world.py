@@ -157,12 +157,12 @@ class World:
             self.forged.add(name)
         return self.user("PATCH", KMSKEYS.path(NAMESPACE, name, subresource), body, MERGE_PATCH)
 
-    def set_secret(self, credentials: Credentials) -> None:
+    def set_secret(self, credentials: Credentials, name: str = "aws-credentials") -> None:
         values = {"AWS_ACCESS_KEY_ID": credentials.access_key_id, "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key}
-        data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
-        body = {"metadata": {"name": "aws-credentials"}, "data": data}
-        exists = self.etcd.get("secrets", Ref(NAMESPACE, "aws-credentials")) is not None
-        path = SECRETS.path(NAMESPACE, "aws-credentials" if exists else None)
+        data = {field: base64.b64encode(value.encode()).decode() for field, value in values.items()}
+        body = {"metadata": {"name": name}, "data": data}
+        exists = self.etcd.get("secrets", Ref(NAMESPACE, name)) is not None
+        path = SECRETS.path(NAMESPACE, name if exists else None)
         self.user("PUT" if exists else "POST", path, body)
 
     def patch_provider(self, spec: Json) -> None:
@@ -222,7 +222,8 @@ class World:
     def told(self) -> str:
         """The last calls and the statuses, for the message of a failed test."""
         calls = "\n".join(str(call) for call in self.traffic.calls[-25:] if "leases" not in call.name)
-        statuses = "\n".join(f"{obj['metadata']['name']}: {obj.get('status', {}).get('conditions')}" for obj in self.etcd.all("kmskeys"))
+        objects = [(kind, obj) for kind in ("kmskeys", "kmsaliases", "kmsgrants") for obj in self.etcd.all(kind)]
+        statuses = "\n".join(f"{kind} {obj['metadata']['name']}: {obj.get('status', {}).get('conditions')}" for kind, obj in objects)
         return f"at {self.time:.1f} s\n{calls}\n{statuses}"
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from structlog.testing import capture_logs
 
+from tests.simulation.checks import CHECKED
 from tests.simulation.disturbances import crash, crashes, lose, pairs, shut_down, singles, undisturbed
-from tests.simulation.invariants import CHECKED
-from tests.simulation.machine import COVERED
+from tests.simulation.machine_base import COVERED
 from tests.simulation.random_runs import run
 from tests.simulation.scenarios import Disturbance
 
@@ -120,6 +120,6 @@ def _random(portion: RandomRuns) -> Found:
 
 
 def _group(name: str) -> str:
-    if name.startswith(("crash before", "crash after")):
-        return "points of random crashes"
-    return "faults" if name.startswith("fault ") else "steps of random runs"
+    if name.startswith(("crash before", "crash after", "freeze before", "freeze after")):
+        return "points of random crashes and freezes"
+    return "faults" if name.startswith("fault ") else "actions of random runs"

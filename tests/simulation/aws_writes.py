@@ -1,0 +1,148 @@
+"""What must be so for each write to AWS, whatever has gone wrong: who may make it, on which key, for which version of which object."""
+
+from collections import Counter
+from datetime import timedelta
+
+from controller.leases import LEASE_NAME
+from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
+from tests.simulation.calls import Call
+from tests.simulation.checks import hold
+from tests.simulation.etcd import Json
+from tests.simulation.histories import Histories
+from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
+from tests.simulation.kms_keys import Key
+from tests.simulation.world import NAMESPACE, START, World
+
+LEASE_SECONDS = 15.0
+WRITE_SECONDS = 7.5  # the longest that a call may take under such a lease
+SCHEDULES = (None, "ScheduleKeyDeletion", "Delete", "ForceDelete")
+TICK = timedelta(microseconds=1)
+ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
+
+
+class AwsWrites:
+    """Look at one after the other, in their order."""
+
+    def __init__(self, world: World, histories: Histories) -> None:
+        self._world = world
+        self._histories = histories
+        self._once: Counter[tuple[str, str, str]] = Counter()  # operation, owner, region
+
+    def look(self, call: Call) -> None:
+        """At one that was done. Raises BrokenError."""
+        self._led(call)
+        hold("I9", not call.parameters.get("BypassPolicyLockoutSafetyCheck"), f"{call} bypasses KMS's safety check")
+        if call.name == "CreateKey":
+            self._made(call)
+            return
+        key = self._key_before(call)
+        if key is None:
+            return
+        adopts = call.name == "TagResource" and OWNER_TAG in _tags(call) and CLUSTER_TAG not in key.tags
+        is_ours = key.tags.get(CLUSTER_TAG) is not None and key.tags.get(OWNER_TAG, "").startswith(f"{NAMESPACE}/")
+        hold("I6", is_ours or adopts, f"{call} changed a key that is not ours: {dict(key.tags)}")
+        self._belongs(call, _owner(_tags(call) if adopts else key.tags))
+        if call.name == "ScheduleKeyDeletion":
+            self._scheduled(call, key)
+        if call.name in ("EnableKey", "CancelKeyDeletion"):
+            self._enabled(call, key)
+        if call.name in ONCE_FOR_EACH:
+            self._asked_for(call, _owner(key.tags))
+
+    def _led(self, call: Call) -> None:
+        """Only for replicas with a lease."""
+        renewals = [e for e in self._world.etcd.log if e.plural == "leases" and e.ref.name == LEASE_NAME and e.at <= call.at]
+        if not renewals:
+            return
+        holder, age = renewals[-1].body["spec"].get("holderIdentity", ""), call.at - renewals[-1].at
+        hold("I7", holder == call.replica, f"{call}, while the lease was {holder}'s")
+        hold("I7", age <= LEASE_SECONDS - WRITE_SECONDS + 0.1, f"{call}, {age:.1f} s after the last renewal")
+
+    def _belongs(self, call: Call, owner: str) -> None:
+        """No object changes its account."""
+        for version in self._histories.recent(owner, call.at):
+            account = OTHER_ACCOUNT_ID if version["spec"].get("providerRef") else ACCOUNT_ID
+            hold("I14", call.account == account, f"{call} with credentials of {call.account}, and {owner} is of {account}")
+
+    def _made(self, call: Call) -> None:
+        tags = _tags(call)
+        uid = tags.get(UID_TAG, "")
+        owners = Counter(
+            (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG))
+            for key in self._world.kms.made
+            if UID_TAG in key.tags and not key.is_replica
+        )
+        hold("I1", max(owners.values()) == 1, f"{call} made a second key of {uid}")
+        ahead = [e.body for e in self._histories.of(uid, call.at) if "creationAttempt" in e.body.get("status", {})]
+        finalized = any(KMSKEY_FINALIZER in body["metadata"].get("finalizers", ()) for body in ahead)
+        hold("I2", finalized, f"{call} was not written ahead")
+        attempt = ahead[-1]["status"]["creationAttempt"]
+        version = next(body for body in ahead if body["status"]["creationAttempt"] == attempt)
+        hold("I3", _asks_for(version, call), f"{call} with {call.parameters}, and the attempt is that of {version}")
+        self._belongs(call, _owner(tags))
+
+    def _scheduled(self, call: Call, key: Key) -> None:
+        versions = self._histories.recent(_owner(key.tags), call.at)
+        willing = [v for v in versions if v["spec"].get("deletionPolicy") in SCHEDULES]
+        asked = [v for v in willing if "deletionTimestamp" in v["metadata"] or (key.is_replica and not _wants(v, key.region))]
+        hold("I4", bool(asked), f"{call}, and no object of the key asked for it")
+        days = call.parameters["PendingWindowInDays"]
+        windows = {_window(v) for v in asked}
+        hold("I4", days in windows, f"{call} for {days} days, and the spec says {windows}")
+
+    def _enabled(self, call: Call, key: Key) -> None:
+        wishes = [v for v in self._histories.recent(_owner(key.tags), call.at) if "deletionTimestamp" not in v["metadata"]]
+        wanted = any(call.name == "CancelKeyDeletion" or v["spec"].get("enabled", True) for v in wishes)
+        hold("I5", wanted, f"{call}, and no spec asked for it")
+
+    def _asked_for(self, call: Call, owner: str) -> None:
+        """What is done once is done at most as often as users have asked for it, whatever was lost meanwhile."""
+        region = str(call.parameters.get("ReplicaRegion", ""))
+        self._once[call.name, owner, region] += 1
+
+        def asks(before: Json | None, after: Json) -> bool:
+            if region:
+                return _wants(after, region) and not (before and _wants(before, region))
+            token = after["spec"].get("rotateOnDemand")
+            return token is not None and (before is None or before["spec"].get("rotateOnDemand") != token)
+
+        asked, done = self._histories.times(owner, asks), self._once[call.name, owner, region]
+        hold("I20", done <= asked, f"{call} was done {done} times, and asked for {asked} times")
+
+    def _key_before(self, call: Call) -> Key | None:
+        """The key that the call is about, as it was just before."""
+        named = call.subject or str(call.parameters.get("TargetKeyId", ""))
+        if named and not named.startswith("arn:"):
+            named = f"arn:aws:kms:{call.region}:{call.account}:key/{named}"
+        return self._world.kms.as_it_was(named, START + timedelta(seconds=call.at) - TICK) if named else None
+
+
+def _tags(call: Call) -> dict[str, str]:
+    return {tag["TagKey"]: tag["TagValue"] for tag in call.parameters.get("Tags", ())}
+
+
+def _owner(tags: object) -> str:
+    """The name of the object in the owner tags."""
+    assert hasattr(tags, "get")
+    return str(tags.get(OWNER_TAG, "")).removeprefix(f"{NAMESPACE}/")
+
+
+def _asks_for(version: Json, call: Call) -> bool:
+    """Whether that CreateKey is what this version of the object says."""
+    spec, given = version["spec"], call.parameters
+    told = {
+        "Description": spec.get("description", ""),
+        "KeySpec": spec.get("keySpec", "SYMMETRIC_DEFAULT"),
+        "MultiRegion": spec.get("multiRegion", False),
+    }
+    said = {"Description": given.get("Description", ""), "KeySpec": given.get("KeySpec", "SYMMETRIC_DEFAULT")}
+    return "deletionTimestamp" not in version["metadata"] and told == said | {"MultiRegion": given.get("MultiRegion", False)}
+
+
+def _wants(version: Json, region: str) -> bool:
+    return any(replica["region"] == region for replica in version["spec"].get("replicas", ()))
+
+
+def _window(version: Json) -> int:
+    spec = version["spec"]
+    return 7 if spec.get("deletionPolicy") == "ForceDelete" else int(spec.get("pendingWindowInDays", 30))

@@ -1,0 +1,51 @@
+"""What goes wrong between the processes of a random life and the world: answers, permissions, late reads and late watches."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from tests.simulation.kms_model import flapping, late
+from tests.simulation.machine_base import Life
+from tests.simulation.machine_faults import AWS_CALLS, KUBE_CALLS, LAGGING, PERMISSIONS, aws_fault, kube_fault
+
+AWS_FAULTS = ["lost answer", "lost request", "late answer", "internal error", "internal error after", "throttled", "silent"]
+KUBE_FAULTS = ["lost answer", "409", "429", "500", "silent", "late answer", "delivered twice"]
+TIMES = st.sampled_from([1, 2, 20])
+
+
+class Wires(Life):
+    """Of all processes."""
+
+    @rule(kind=st.sampled_from(AWS_FAULTS), calls=AWS_CALLS, times=TIMES)
+    def disturb_aws(self, kind: str, calls: str, times: int) -> None:
+        self.did(f"fault {kind} of AWS")
+        self.world.traffic.faults.on(aws_fault(kind, calls, times))
+
+    @rule(kind=st.sampled_from(KUBE_FAULTS), calls=KUBE_CALLS, times=TIMES)
+    def disturb_kube(self, kind: str, calls: str, times: int) -> None:
+        self.did(f"fault {kind} of Kubernetes")
+        self.world.traffic.faults.on(kube_fault(kind, calls, times))
+
+    @rule(seconds=st.sampled_from([0, 30, 300]), operations=LAGGING, flaps=st.booleans())
+    def let_reads_lag(self, seconds: int, operations: str, flaps: bool) -> None:
+        self.did("reads lag")
+        self.world.kms.lags[operations] = flapping(seconds) if flaps else late(seconds)
+
+    @rule(operation=st.none() | PERMISSIONS)
+    def deny(self, operation: str | None) -> None:
+        self.did("permission denied" if operation else "permissions given")
+        self.world.kms.denied = {operation} if operation else set()
+
+    @rule(seconds=st.sampled_from([0.0, 20.0, 90.0]))
+    def let_watches_lag(self, seconds: float) -> None:
+        self.did("watches lag")
+        self.promises.caches_are_old = True
+        for replica in self.alive():
+            replica.transport.delay = seconds
+
+    @rule(compact=st.booleans())
+    def cut_watches(self, compact: bool) -> None:
+        self.did("compacted" if compact else "watches cut")
+        if compact:
+            self.world.etcd.compact()
+        for replica in self.alive():
+            self.in_loop(replica.transport.cut_streams)
