@@ -107,7 +107,7 @@ class Dependents(Generic[P, S, V]):
         one = DependentPass(self._means, self._craft, own, spec, self._now())
         with tallied() as calls:
             look_again = await one.run()
-        if one.obj.deleting and self._craft.finalizer not in one.obj.finalizers:
+        if (one.obj.deleting and self._craft.finalizer not in one.obj.finalizers) or not self.store.has(obj):
             return None
         return look_again or self._resyncs.after(obj.uid, None, one.urgency, calls)
 

@@ -155,7 +155,7 @@ class KMSKeys:
         one = KeyPass(self._means, obj, key, provider, now)
         with tallied() as calls:
             look_again = await one.run()
-        if KMSKEY_FINALIZER not in one.key.finalizers and one.key.deleting:
+        if (KMSKEY_FINALIZER not in one.key.finalizers and one.key.deleting) or not self.store.has(obj):
             return None
         return look_again or self._resyncs.after(key.uid, _own_interval(key), one.urgency, calls)
 

@@ -41,6 +41,11 @@ class Store:
         """The object of that name, if there is one."""
         return self._objects.get(ref)
 
+    def has(self, obj: KubeObject) -> bool:
+        """Whether this very object is there, in whatever version."""
+        found = self._objects.get(obj.ref)
+        return found is not None and found.uid == obj.uid
+
     def of(self, namespace: str) -> list[KubeObject]:
         """The objects of one namespace, for stores that change seldom and are asked often."""
         if self._by_namespace is None:

@@ -45,6 +45,15 @@ def test_what_is_put_can_be_found_counted_and_iterated() -> None:
     assert len(store) == 2
 
 
+def test_it_has_an_object_in_any_version_and_not_another_one_of_its_name() -> None:
+    store = Store()
+    store.put(seen("a", 2))
+    assert store.has(seen("a"))
+    assert not store.has(seen("a", 3, "v"))
+    store.remove(seen("a"))
+    assert not store.has(seen("a"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [

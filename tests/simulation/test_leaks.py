@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
+from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
 from tests.simulation.dependents import READ, Thing, alias, at, grant
 from tests.simulation.machine_faults import aws_fault
@@ -103,5 +104,6 @@ async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> No
         void = grown.pop("WorkQueue._heap", 0)
         assert void <= KINDS * VOID_TIMERS_KEPT
         assert grown.pop("Ref", 0) <= void
+        assert grown.pop("Call", 0) <= MOST_SHARED  # kinds of looks, noted once for all objects
         assert grown.pop("_Place.arns") <= len(world.kms.keys)  # keys that may come back
         assert grown == Counter()
