@@ -8,7 +8,7 @@ Rules:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,11 +59,13 @@ class Channel:
         self._calls = 0
         self._retired = False
 
-    async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """One attempt; AWS's answer. Raises AWSError, and FencedError for a write that may not start."""
+    async def call(
+        self, service: str, operation: str, parameters: Mapping[str, Any], sending: Callable[[], Awaitable[None]] | None = None
+    ) -> dict[str, Any]:
+        """One attempt; AWS's answer. sending: waits until it may go out. Raises AWSError, and FencedError for a write that may not start."""
         self._calls += 1
         try:
-            return await self._observed(service, operation, parameters)
+            return await self._observed(service, operation, parameters, sending)
         finally:
             self._calls -= 1
             if self._retired:
@@ -74,22 +76,28 @@ class Channel:
         self._retired = True
         await self._close_when_idle()
 
-    async def _observed(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    async def _observed(
+        self, service: str, operation: str, parameters: Mapping[str, Any], sending: Callable[[], Awaitable[None]] | None
+    ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            answer = await self._attempt(service, operation, parameters)
+            answer = await self._attempt(service, operation, parameters, sending)
         except AWSError as error:
             self._terms.observed(service, operation, error.failure.code, loop.time() - began)
             raise
         self._terms.observed(service, operation, SUCCESS, loop.time() - began)
         return answer
 
-    async def _attempt(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    async def _attempt(
+        self, service: str, operation: str, parameters: Mapping[str, Any], sending: Callable[[], Awaitable[None]] | None
+    ) -> dict[str, Any]:
         sent, seconds = False, self._terms.call_seconds + (POLL_SECONDS if operation == "ReceiveMessage" else 0.0)
         try:
             async with asyncio.timeout(seconds):
                 wire = await self._wire(service)
+            if sending is not None:
+                await sending()
             if operation not in READ_OPERATIONS and not self._terms.fence(seconds):
                 raise FencedError(f"{operation} was not started: the lease is not ours for the {seconds:.0f} s that it may take")
             sent = True

@@ -13,13 +13,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
 
 from aws.addresses import check_endpoint
+from aws.buckets import Permit, go_out
 from aws.channels import Terms
 from aws.credentials import AccessRequest
+from aws.errands import current_errand
 from aws.errors import AWSError
 from aws.partitions import check
 from aws.quotas import Quotas, waits_as
@@ -51,11 +54,22 @@ class Connection:
         """The same provider in another region. Raises AWSError, InvalidAccessError."""
         return self if region == self.region else await self._elsewhere(region)
 
-    async def take_quota(self, operation: str, region: str | None = None) -> None:
-        """Wait until the quota lets this operation be called, here or in that region. For what is sent once the caller does it, before
-        the attempt is written down: from then on nothing may wait."""
-        seconds = await self._quotas.take(self.account_id, region or self.region, operation)
-        self._terms.waited(operation, waits_as(), seconds)
+    async def take_quota(self, operation: str) -> None:
+        """Wait until the quota lets this operation be called. For what is sent once the caller does it, before the attempt is written down:
+        from then on nothing may wait."""
+        self._keep(operation, await self._permit(operation, self.region))
+
+    async def take_replication_quota(self, region: str) -> None:
+        """The same for a ReplicateKey. In the other region it counts as two creations ("Request quotas" in the KMS developer guide)."""
+        await self.take_quota("ReplicateKey")
+        self._keep("ReplicateKey", await self._permit("CreateKey", region, weight=2))
+
+    def _keep(self, operation: str, permit: Permit) -> None:
+        errand = current_errand()
+        if errand is None:
+            permit.sent()  # nobody could tell when it is
+        else:
+            errand.keep(self.account_id, self.region, operation, permit)
 
     async def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """AWS's answer to one operation under its own name: ("kms", "CreateKey", {...}); services: those of wires.SERVICES.
@@ -63,23 +77,38 @@ class Connection:
         Raises AWSError; FencedError for a write that may not start. Waits for the quota as long as the caller's deadline lets it.
         """
         tally(Call(self.account_id, self.region, operation))
-        if operation not in SENT_ONCE:
-            await self.take_quota(operation)
+        permits = await self._permits(operation)
         try:
-            return await self._with_fresh_credentials(service, operation, parameters)
+            return await self._with_fresh_credentials(service, operation, parameters, partial(go_out, permits))
         except AWSError as error:
             if error.failure.code in THROTTLING_CODES:
                 self._quotas.throttled(self.account_id, self.region, operation)
             raise
+        finally:
+            for permit in permits:
+                permit.close()
 
-    async def _with_fresh_credentials(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    async def _permits(self, operation: str) -> list[Permit]:
+        if operation not in SENT_ONCE:
+            return [await self._permit(operation, self.region)]
+        errand = current_errand()
+        return errand.kept(self.account_id, self.region, operation) if errand else []
+
+    async def _permit(self, operation: str, region: str, weight: int = 1) -> Permit:
+        permit = await self._quotas.take(self.account_id, region, operation, weight)
+        self._terms.waited(operation, waits_as(), permit.waited)
+        return permit
+
+    async def _with_fresh_credentials(
+        self, service: str, operation: str, parameters: Mapping[str, Any], sending: Callable[[], Awaitable[None]]
+    ) -> dict[str, Any]:
         channel = await self._session.channel()
         try:
-            return await channel.call(service, operation, parameters)
+            return await channel.call(service, operation, parameters, sending)
         except AWSError as error:
             if error.failure.code not in AUTHENTICATION_CODES or not self._session.refused(channel):
                 raise
-        return await (await self._session.channel()).call(service, operation, parameters)
+        return await (await self._session.channel()).call(service, operation, parameters, sending)
 
 
 class Clients:

@@ -19,6 +19,7 @@ import structlog
 
 from aws.answers import KEYS, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
+from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError
 from aws.search import READERS, observe_candidate
 from reconcilers.codes import THROTTLING_CODES
@@ -66,8 +67,9 @@ class EarlierKeys:
         await asyncio.shield(place.loading)
 
     async def _load(self, connection: Connection, place: _Place) -> None:
-        indexed = await self._indexed(connection)
-        unindexed = await self._unindexed(connection, indexed or {})
+        with nobodys():
+            indexed = await self._indexed(connection)
+            unindexed = await self._unindexed(connection, indexed or {})
         for arn, tags in ((indexed or {}) | (unindexed or {})).items():
             if tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
                 place.arns[tags[OWNER_TAG]].add(arn)

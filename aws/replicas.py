@@ -59,13 +59,6 @@ async def replicate_key(connection: Connection, action: ReplicateKey) -> Observe
     return replace(made.key, tags=dict(action.tags), policy=action.policy, description=action.description, aliases={}, replicas={})
 
 
-async def take_replication_quota(connection: Connection, region: str) -> None:
-    """Wait until the key may be replicated. In the other region it counts as two creations ("Request quotas" in the KMS developer guide)."""
-    await connection.take_quota("ReplicateKey")
-    for _ in range(2):
-        await connection.take_quota("CreateKey", region)
-
-
 def failed(seen: ObservedKey, region: str, error: AWSError | InvalidAccessError) -> ObservedKey:
     """The key when its replica has just refused something: this pass leaves that region alone."""
     return replace(seen, replicas={**seen.replicas, region: _unobservable(error, region)})

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 
 from aws.answers import KEYS, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
+from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError
 from aws.kms import describe_key, observe_rest
 from reconcilers.codes import DENIED_CODES
@@ -79,14 +80,15 @@ class Search:
 
     async def _scan(self, connection: Connection, owner: _Owner) -> set[str]:
         asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)
-        async with self._scanning[place]:
-            listed = await KEYS.read(connection, {"Limit": 1000})
-            known = self._recall(place, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
-            unread = iter([arn for arn, key in known.items() if not key.settled and key.read <= asked])
-            async with reading() as group:
-                for _ in range(READERS):
-                    group.create_task(_read_owners(connection, known, unread))
-            return {arn for arn, key in known.items() if key.owner == owner}
+        with nobodys():
+            async with self._scanning[place]:
+                listed = await KEYS.read(connection, {"Limit": 1000})
+                known = self._recall(place, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
+                unread = iter([arn for arn, key in known.items() if not key.settled and key.read <= asked])
+                async with reading() as group:
+                    for _ in range(READERS):
+                        group.create_task(_read_owners(connection, known, unread))
+                return {arn for arn, key in known.items() if key.owner == owner}
 
     def _recall(self, place: _Place, arns: list[str]) -> dict[str, _Known]:
         """What is known of these keys; keys that are gone are forgotten, and so are the accounts not searched for the longest."""

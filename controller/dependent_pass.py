@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from aws.clients import Connection
+from aws.errands import QuotaWaitError
 from aws.errors import AWSError
 from aws.quotas import waiting_as
 from controller.awsproviders import AWSProviders, Reached
@@ -26,13 +27,15 @@ from controller.kube import Forbidden, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Resource
 from controller.own_object import OwnObject
+from controller.quota_waits import is_told
 from controller.store import Store
 from controller.target_keys import known_keys
 from reconcilers.actions import AddFinalizer, DependentAction, DependentChange, RemoveFinalizer
 from reconcilers.codes import AUTHENTICATION_CODES
-from reconcilers.dependents import DependentObject, DependentPlan, plan_failed, plan_unasked, plan_unled
+from reconcilers.dependents import DependentObject, DependentPlan, plan_failed, plan_unasked, plan_unled, stop
 from reconcilers.names import API_VERSION
 from reconcilers.news import news
+from reconcilers.quota_waits import quota_wait
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, Operator, Problem, Unobservable
 from reconcilers.target_fields import DependentSpec, DependentStatus
@@ -106,11 +109,20 @@ class DependentPass(Generic[P, S, V]):
         return dependent_object(self._own.obj, self._spec, self._craft.status)
 
     async def run(self) -> timedelta | None:
-        """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
+        """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait.
+
+        Raises QuotaWaitError where it is not the object's turn yet.
+        """
         self.urgency = urgency(self.obj, made=self._craft.has_made(self.obj.status))
         try:
             with waiting_as(self.urgency):
                 return await self._carry_out()
+        except QuotaWaitError as wait:
+            if is_told(wait, self.urgency):
+                obj = self.obj
+                plan = stop(obj, quota_wait(wait.operation), self._now, observed_generation=obj.status.observed_generation)
+                await self.report(plan.status)
+            raise
         except AWSError as error:
             look_again = await self._after(error.failure)
             if look_again is None:

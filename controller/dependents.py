@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from aws.errands import Errands, QuotaWaitError
 from aws.tally import tallied
 from controller.aims import Aims
 from controller.condition_counts import count_conditions
@@ -25,6 +26,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
+from controller.quota_waits import postponed
 from controller.resyncs import Resyncs
 from controller.ties import Ties
 from controller.turns import in_turns
@@ -49,6 +51,7 @@ class Dependents(Generic[P, S, V]):
         self.store = craft.store
         self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
         self.names = KeyNames()
+        self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
         self._kube = kube
         self._means = means
         self._craft = craft
@@ -74,6 +77,7 @@ class Dependents(Generic[P, S, V]):
             if old is not None:
                 self._own.forget(old.ref)
                 self.queue.discard(old.ref)
+                self._errands.forget(old.ref)
         elif old is None:
             self.queue.add(new.ref, Priority.USER if is_unseen(new) else Priority.RESYNC)
         elif _by_user(old) != _by_user(new) or self._unprotected(old, new) or self._partition.is_drained(new):
@@ -85,18 +89,24 @@ class Dependents(Generic[P, S, V]):
             self.queue.add(ref, Priority.USER)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
-        """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait."""
+        """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait, else PostponedError."""
+        with self._errands.begin(ref):
+            try:
+                return await self._reconcile(ref)
+            except HandedOverError:
+                log.info("handed_over")
+                return None
+            except QuotaWaitError as wait:
+                raise postponed(wait) from None
+
+    async def _reconcile(self, ref: Ref) -> timedelta | None:
         obj = self._own.get(ref)
         if obj is not None and obj.deletion_timestamp is not None:
             obj = await self._read(ref)
         if obj is None or not self._partition.holds(obj):
             return None
         own = OwnObject(self._kube, self._own, self._craft.resource, obj)
-        try:
-            return await (own.give_back() if self._partition.is_drained(obj) else self._pass(own))
-        except HandedOverError:
-            log.info("handed_over")
-            return None
+        return await (own.give_back() if self._partition.is_drained(obj) else self._pass(own))
 
     async def _pass(self, own: OwnObject) -> timedelta | None:
         obj = own.obj

@@ -25,10 +25,11 @@ import structlog
 
 from aws import kms
 from aws.clients import Connection
+from aws.errands import QuotaWaitError
 from aws.errors import AWSError, FencedError, InvalidAccessError
 from aws.public_keys import read_public_key
 from aws.quotas import waiting_as
-from aws.replicas import failed, replicate_key, take_replication_quota
+from aws.replicas import failed, replicate_key
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
 from controller.claims import AliasClaims
@@ -44,6 +45,7 @@ from controller.objects import KubeObject, decode_object
 from controller.own_writes import OwnWrites
 from controller.partition import Others
 from controller.patches import add_finalizer, remove_finalizer, status_patch
+from controller.quota_waits import is_told
 from controller.workers import finish
 from reconcilers.actions import (
     Action,
@@ -77,6 +79,7 @@ from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
 from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER, OWNER_TAG
 from reconcilers.ownership import owner
+from reconcilers.quota_waits import waits_for_quota
 from reconcilers.reasons import Reason
 from reconcilers.replica_fields import MAX_REPLICAS
 from reconcilers.replicas import not_sent, replicated, unsent
@@ -139,13 +142,20 @@ class KeyPass:
         self._sending: str | None = None  # the operation between the attempt that was written down and the answer
 
     async def run(self) -> timedelta | None:
-        """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait."""
+        """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait.
+
+        Raises QuotaWaitError where it is not the object's turn yet; nothing was done then that the next pass has to do again.
+        """
         try:
             with waiting_as(self.urgency):
                 return await self._carry_out()
         except FencedError as error:
             if self._sending is not None:  # nothing was sent, and that is known
                 await self._after(Failure(FailureKind.RETRY, self._sending, "Fenced", str(error)))
+            raise
+        except QuotaWaitError as wait:
+            if is_told(wait, self.urgency):
+                await self.report(waits_for_quota(self.key, wait.operation, self._means.operator, self._now))
             raise
         except AWSError as error:
             look_again = await self._after(error.failure)
@@ -245,15 +255,20 @@ class KeyPass:
             self._seen = replace(self._seen, public_key=await read_public_key(self._connection, self._seen.arn))
 
     async def _apply_all(self, plan: Plan) -> timedelta | None:
-        """The actions in order; the status first where they depend on its memory, and last in any case."""
+        """The actions in order; the status first where they depend on its memory, and last in any case.
+
+        A key that may not be made yet gets no finalizer either: an object that has one, and no key, is one whose key is searched for.
+        """
+        if any(isinstance(action, CreateKey) for action in plan.actions):
+            await self._connection.take_quota("CreateKey")
         for action in plan.actions:
             if isinstance(action, KeyAction) and self._has_refused(action):
                 continue
             once = isinstance(action, CreateKey | ReplicateKey | RotateKeyOnDemand)
             if isinstance(action, ReplicateKey):
-                await take_replication_quota(self._connection, action.region)
-            elif once:
-                await self._connection.take_quota(type(action).__name__)
+                await self._connection.take_replication_quota(action.region)
+            elif isinstance(action, RotateKeyOnDemand):
+                await self._connection.take_quota("RotateKeyOnDemand")
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status, exact=once)
             await self._apply(action, plan)

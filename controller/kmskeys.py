@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from aws.errands import Errands, QuotaWaitError
 from aws.sight import Sight
 from aws.tally import tallied
 from controller.awsproviders import AWSProviders
@@ -28,6 +29,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
 from controller.partition import HandedOverError
+from controller.quota_waits import postponed
 from controller.resyncs import Resyncs
 from controller.store import Store
 from controller.turns import in_turns
@@ -60,6 +62,7 @@ class KMSKeys:
         self.store = Store()
         self.queue: WorkQueue[Ref] = WorkQueue("kmskey")
         self.names = KeyNames()
+        self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
         self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
         self._operator = operator
@@ -85,6 +88,7 @@ class KMSKeys:
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
+                self._errands.forget(old.ref)
                 self._left(old)
             return
         self._came(new)
@@ -109,7 +113,17 @@ class KMSKeys:
         self.queue.add(old.ref, Priority.RESYNC)
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
-        """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait."""
+        """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait, else PostponedError."""
+        with self._errands.begin(ref):
+            try:
+                return await self._reconcile(ref)
+            except HandedOverError:
+                log.info("handed_over")
+                return None
+            except QuotaWaitError as wait:
+                raise postponed(wait) from None
+
+    async def _reconcile(self, ref: Ref) -> timedelta | None:
         obj = self._own.get(ref)
         if obj is None:
             await self._part(ref)
@@ -117,11 +131,7 @@ class KMSKeys:
             obj = await self._read(ref)
         if obj is None or not self._partition.holds(obj):
             return None
-        try:
-            return await (self._give_back(obj) if self._partition.is_drained(obj) else self._pass(obj))
-        except HandedOverError:
-            log.info("handed_over")
-            return None
+        return await (self._give_back(obj) if self._partition.is_drained(obj) else self._pass(obj))
 
     async def _part(self, ref: Ref) -> None:
         """Whether an object that left the watch is gone, which makes its key an orphan, or another process's."""

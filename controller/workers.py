@@ -6,6 +6,7 @@ Rules:
        None           forget past failures, look again when something changes
        an exception   retry with backoff; errors never carry a delay
        the deadline   the same, counted as a timeout
+       PostponedError neither failed nor succeeded: past failures stay, and somebody will add it, or it is looked at again then
 2. Expected exceptions (a server that says no, a network that is down) are one warning each. Any other is a bug: an error with
    its traceback, counted as a panic. Neither ends a worker, be it RecursionError, MemoryError, an ExceptionGroup, or a
    CancelledError that something inside the pass raised though nobody cancelled us.
@@ -38,6 +39,14 @@ Reconcile = Callable[[Ref], Awaitable[timedelta | None]]
 DEADLINE_SECONDS = 60.0
 
 log = structlog.get_logger()
+
+
+class PostponedError(Exception):
+    """The pass has ended before its work was done, because it would have had to wait. look_again: at the latest."""
+
+    def __init__(self, why: str, look_again: timedelta) -> None:
+        super().__init__(why)
+        self.look_again = look_again
 
 
 class Workers:
@@ -87,6 +96,8 @@ class Workers:
                 if _is_cancelled_from_outside():
                     raise
                 self._failed(ref, error, timed_out=False)
+            except PostponedError as error:
+                self._postponed(ref, error)
             except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is logged and counted
                 self._failed(ref, error, timed_out=deadline.expired())
             else:
@@ -98,6 +109,11 @@ class Workers:
             self._queue.add_after(ref, look_again.total_seconds(), Priority.RESYNC)
         self._count_result("success" if look_again is None else "requeue_after")
         log.debug("reconciled", look_again=str(look_again))
+
+    def _postponed(self, ref: Ref, error: PostponedError) -> None:
+        self._queue.add_after(ref, error.look_again.total_seconds(), Priority.RESYNC)
+        self._count_result("requeue_after")
+        log.debug("postponed", why=str(error), look_again=str(error.look_again))
 
     def _failed(self, ref: Ref, error: BaseException, timed_out: bool) -> None:
         retry_in = round(self._queue.retry(ref), 1)

@@ -8,7 +8,12 @@ from reconcilers.fields import Condition
 from reconcilers.reasons import Reason
 
 # Work, waiting and the user's own wish: no problem, though something is not in sync. Drift is told field by field (drift.py).
-QUIET = frozenset({Reason.UPDATING, Reason.KEY_NOT_USABLE_YET, Reason.SUSPENDED, Reason.KEY_DISABLED, Reason.DRIFT_DETECTED})
+QUIET = frozenset(
+    {
+        *(Reason.UPDATING, Reason.KEY_NOT_USABLE_YET, Reason.WAITING_FOR_QUOTA),
+        *(Reason.SUSPENDED, Reason.KEY_DISABLED, Reason.DRIFT_DETECTED),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

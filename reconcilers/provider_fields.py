@@ -104,7 +104,7 @@ class Limits(Model):
         dict[str, Annotated[float, _rate(MAX_RATE, "write requests a second, more than 0")]] | None,
         Field(
             max_length=len(KMS_OPERATIONS),
-            description="Requests a second by KMS's name of the operation; wins over fraction.",
+            description="Requests a second by KMS's name of the operation; wins over fraction, and is at most KMS's quota.",
             json_schema_extra={
                 "x-kubernetes-validations": [
                     cel(

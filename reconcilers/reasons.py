@@ -26,6 +26,7 @@ class Reason(StrEnum):
     ROTATION_PENDING = "RotationPending"
     ROTATION_UNKNOWN = "RotationUnknown"
     THROTTLED = "Throttled"
+    WAITING_FOR_QUOTA = "WaitingForQuota"
     AWS_UNAVAILABLE = "AWSUnavailable"
 
     # The object asks for something that cannot be; AWS was not asked.

@@ -15,7 +15,7 @@ from aws.credentials import AccessRequest
 from aws.errors import AWSError, BlockedError, InvalidAccessError, RetryableError, StalledError, UnknownResultError
 from aws.kms import apply, create_key, observe_key
 from aws.quotas import PER_SECOND
-from aws.replicas import NOT_TO_BE_SEEN, failed, replicate_key, take_replication_quota, with_replicas
+from aws.replicas import NOT_TO_BE_SEEN, failed, replicate_key, with_replicas
 from reconcilers.actions import EnableKeyRotation, ReplicateKey, ScheduleKeyDeletion
 from reconcilers.arns import in_region
 from reconcilers.key_status import CreationAttempt
@@ -300,11 +300,11 @@ async def test_a_replica_takes_one_replication_here_and_two_creations_there() ->
     loop = asyncio.get_running_loop()
     most = int(PER_SECOND["CreateKey"]) // 2
     for _ in range(most):
-        await take_replication_quota(connection, EU)
-    began = loop.time()
-    await connection.take_quota("CreateKey", EU)
+        await connection.take_replication_quota(EU)
+    began, there = loop.time(), await connection.at(EU)
+    await there.take_quota("CreateKey")
     assert loop.time() == began  # the odd one of five is left
-    await connection.take_quota("CreateKey", EU)
+    await there.take_quota("CreateKey")
     assert loop.time() > began
     began = loop.time()
     await connection.take_quota("CreateKey")

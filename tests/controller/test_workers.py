@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from controller.objects import Ref
-from controller.workers import Workers, finish
+from controller.workers import PostponedError, Workers, finish
 from controller.workqueue import WorkQueue
 
 pytestmark = pytest.mark.virtual_time
@@ -98,6 +98,25 @@ async def test_a_success_starts_the_backoff_over() -> None:
     await bench.run(3600)
     *_, last_failure, last = bench.starts[A]
     assert last - last_failure <= 2
+
+
+async def test_a_pass_that_is_postponed_is_no_failure_and_forgets_none() -> None:
+    failure, later = fails(RefusedError()), fails(PostponedError("not yet", timedelta(minutes=10)))
+    bench = Bench(failure, failure, failure, later, failure, nothing_to_do)
+    errors, postponed = sample("reconcile_errors_total"), sample("reconcile_total", result="requeue_after")
+    await bench.run(3600)
+    *_, waits, again, last = bench.starts[A]
+    assert again - waits == pytest.approx(600)
+    assert 8 <= last - again <= 16, "the fourth failure"
+    assert sample("reconcile_errors_total") - errors == 4
+    assert sample("reconcile_total", result="requeue_after") - postponed == 1
+
+
+async def test_what_is_postponed_can_be_woken_before() -> None:
+    bench = Bench(fails(PostponedError("not yet", timedelta(minutes=10))), nothing_to_do)
+    asyncio.get_running_loop().call_later(60, bench.queue.add, A)
+    await bench.run(3600)
+    assert bench.starts[A] == [0, 60]
 
 
 @pytest.mark.holds("I23")

@@ -1,5 +1,8 @@
 """Faults of the surroundings that concern many objects, or everything at once; docs/reliability.md lists them all."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
@@ -21,19 +24,109 @@ FORBIDDEN = failure(403, "Forbidden", "kmskeys is forbidden: the operator cannot
 
 
 @pytest.mark.holds("F25")
-async def test_many_objects_at_once_are_made_at_the_pace_of_the_quotas() -> None:
+@pytest.mark.parametrize(("fraction", "count", "within"), [(1.0, 200, 42), (0.5, 120, 50)])
+async def test_many_objects_at_once_are_made_at_the_pace_of_the_quotas(fraction: float, count: int, within: float) -> None:
     async with World() as world:
-        world.start("a", leader_elect=True)
+        world.start("a", leader_elect=True, quota_fraction=fraction, workers=10)
         world.kms.quotas = RequestQuotas(PER_SECOND)
         world.kms.page_size = 100
-        names = [f"key-{number}" for number in range(120)]
+        await world.advance(1)
+        names = [f"key-{number}" for number in range(count)]
         for name in names:
-            world.apply(name)
-        await world.ready(*names, within=120 / 2.5 + 30)
-        throttled = [call for call in world.traffic.calls if call.outcome == "ThrottlingException"]
-        assert len(world.kms.made) == 120
-        assert len(throttled) <= 12, f"{len(throttled)} calls were throttled"
+            world.apply(name, **FULL)
+        await world.ready(*names, within=within)
+        assert throttled(world) == []
+        assert world.traffic.names("aws") == {"CreateKey": count, "EnableKeyRotation": count}
         assert world.replicas["a"].exit_code is None
+
+
+@pytest.mark.holds("F25")
+@pytest.mark.parametrize("workers", [1, 10])
+async def test_who_waits_for_a_quota_stands_in_nobodys_way(workers: int) -> None:
+    """Three hundred new keys are in line when a user changes, deletes and applies others."""
+    async with World() as world:
+        world.start("a", leader_elect=True, quota_fraction=1.0, workers=workers, resync_interval=timedelta(hours=1))
+        world.kms.quotas = RequestQuotas(PER_SECOND)
+        for name in ("changed", "deleted"):
+            world.apply(name, **FULL)
+        await world.ready("changed", "deleted")
+        await world.advance(30)
+        crowd = [f"key-{number}" for number in range(300)]
+        began = world.time
+        for name in crowd:
+            world.apply(name, **FULL)
+        for _ in range(5):
+            asked = world.time
+            await world.advance(1)
+            world.apply("changed", **FULL | {"description": f"as of {asked}"})
+            await world.ready("changed", within=10)
+        world.delete("deleted")
+        world.apply("new", **FULL)
+        await world.until(lambda: world.find("deleted") is None and bool(world.condition("new")), within=10)
+        assert world.condition("new")["reason"] == "WaitingForQuota"
+        await world.ready(*crowd, "new", within=began + 301 / 4.75 + 3 - world.time)
+        assert throttled(world) == []
+        made = world.traffic.names("aws", began, writes=True)
+        assert (made["CreateKey"], made["EnableKeyRotation"]) == (301, 301)
+        reads = world.traffic.names("aws", began, writes=False)
+        assert reads.total() <= 20 * 4, f"what is in line is not read: {reads}"
+
+
+@pytest.mark.holds("F25")
+async def test_an_object_in_line_costs_one_patch_more_and_is_not_searched_for() -> None:
+    async with World() as world:
+        world.start("a", leader_elect=True, quota_fraction=0.1, resync_interval=timedelta(hours=1))
+        await world.advance(1)
+        names = [f"key-{number}" for number in range(40)]
+        for name in names:
+            world.apply(name, **FULL)
+        await world.ready(*names, within=100)
+        await world.advance(5)
+        writes = Counter(entry.ref.name for entry in world.etcd.log if entry.plural == "kmskeys")
+        assert {writes[name] - writes["key-0"] for name in names} <= {0, 1}, f"the first has not waited: {writes}"
+        assert world.traffic.names("aws", writes=False)["GetResources"] <= 1, "the index of earlier keys"
+
+
+@pytest.mark.holds("F25", "F2", "F3")
+@pytest.mark.parametrize("after", [0.0, 0.05, 3.0, 7.3, 20.1])
+async def test_a_crash_while_objects_are_in_line_makes_no_key_twice(after: float) -> None:
+    async with World() as world:
+        world.start("a", quota_fraction=0.5, workers=2)
+        await world.advance(1)
+        promises = Invariants(world)
+        names = [f"key-{number}" for number in range(60)]
+        for name in names:
+            world.apply(name, **FULL)
+        await world.advance(after)
+        world.replicas["a"].kill()
+        world.start("b", quota_fraction=0.5, workers=2)
+        await world.ready(*names, within=200)
+        promises.check()
+        assert len(world.kms.made) == 60
+
+
+@pytest.mark.holds("F25")
+async def test_objects_that_are_deleted_or_withdrawn_while_they_are_in_line_leave_it() -> None:
+    async with World() as world:
+        world.start("a", quota_fraction=0.1, workers=2)
+        await world.advance(1)
+        names = [f"key-{number}" for number in range(100)]
+        for name in names:
+            world.apply(name, **FULL)
+        await world.advance(10)
+        for name in names[10:90]:
+            world.delete(name)
+        world.apply("late", **FULL)
+        rest = [*names[:10], *names[90:], "late"]
+        await world.ready(*rest, within=50)
+        await world.advance(60)
+        assert len(world.kms.made) <= len(rest) + 5
+        assert [obj["metadata"]["name"] for obj in world.etcd.all("kmskeys") if obj["metadata"]["name"] not in rest] == []
+
+
+def throttled(world: World) -> list[Call]:
+    """The calls that were too fast for AWS."""
+    return [call for call in world.traffic.calls if call.outcome == "ThrottlingException"]
 
 
 @pytest.mark.holds("F57", "F55")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from aws.quotas import PER_SECOND
 from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
 from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
+from reconcilers.urgency import Urgency
 from tests.simulation.dependents import READ, Thing, alias, at, grant
 from tests.simulation.machine_faults import aws_fault
 from tests.simulation.scenarios import FULL, READER
@@ -26,6 +28,7 @@ KINDS = 4
 # There are two providers for a while, and between two the operator never guesses.
 MAIN = {"providerRef": {"name": "main"}}
 OURS = ("aws", "controller", "reconcilers")
+SAMPLES = 16  # of a series of that histogram
 
 
 def weights() -> Counter[str]:
@@ -105,5 +108,7 @@ async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> No
         assert void <= KINDS * VOID_TIMERS_KEPT
         assert grown.pop("Ref", 0) <= void
         assert grown.pop("Call", 0) <= MOST_SHARED  # kinds of looks, noted once for all objects
+        # One series for each operation and urgency; which calls the failures meet, and are made again, is not the same in each cycle.
+        assert grown.pop("series of aws_quota_wait_seconds", 0) <= len(PER_SECOND) * len(Urgency) * SAMPLES
         assert grown.pop("_Place.arns") <= len(world.kms.keys)  # keys that may come back
         assert grown == Counter()
