@@ -108,7 +108,7 @@ def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any
     if "keyPolicy" in spec:
         yield "policy", json.loads(spec["keyPolicy"].replace("${AWS_ACCOUNT_ID}", key.account_id)), json.loads(key.policy)
     # What an earlier object of a key has left on it is not provably this one's: it stays, as on a key that is adopted.
-    older = key.created.replace(microsecond=0) < datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+    older = adopts or key.created.replace(microsecond=0) < datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
     yield "tags", *_sets(set(spec.get("tags", {}).items()), _tags(key), only_added=older)
     if enabled:
         yield "grants", *_sets({one["name"] for one in spec.get("grants", ())}, _grants(key), only_added=older)

@@ -66,8 +66,8 @@ class Replica:
         self._stop.set()
 
     def freeze(self) -> None:
-        """SIGSTOP."""
-        if self._missed is None:
+        """SIGSTOP. One that is dead does not stand still."""
+        if self._missed is None and self.exit_code is None:
             self._missed = []
 
     def thaw(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.simulation.disturbances import ALL, crash, crashes, lose, pairs, shut_down, singles, undisturbed
 from tests.simulation.scenarios import Disturbance
+from tests.simulation.world import World
 
 # All pairs are for `make pairs`.
 EVERY = 12
@@ -57,3 +58,15 @@ def test_the_scenarios_have_points_to_be_disturbed_at() -> None:
 
 def _found(name: str, disturb: Disturbance) -> list[str]:
     return [one for _, found in singles(name, disturb) for one in found]
+
+
+@pytest.mark.virtual_time
+async def test_a_process_that_is_dead_does_not_stand_still() -> None:
+    """Its tasks would never end, and no time would go by."""
+    async with World() as world:
+        replica = world.start("a")
+        await world.advance(1)
+        replica.kill()
+        replica.freeze()
+        await world.advance(1)
+        assert (replica.frozen, replica.tasks) == (False, set())
