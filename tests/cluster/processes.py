@@ -10,6 +10,8 @@ Rules:
 
 import contextlib
 import fcntl
+import functools
+import itertools
 import os
 import random
 import shutil
@@ -105,16 +107,22 @@ def wait_until(check: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now, and that no outgoing connection is given.
+    """A TCP port of 127.0.0.1 that nobody listens on now, that no outgoing connection is given, and that was not asked for a moment ago.
 
     Each process of the tests (pytest-xdist) has a range of its own, so that two of them do not choose the same one.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    own = range(FIRST_PORT + worker % WORKERS * PORTS_EACH, FIRST_PORT + (worker % WORKERS + 1) * PORTS_EACH)
-    for port in random.sample(own, len(own)):
+    for port in itertools.islice(_own_ports(), PORTS_EACH):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-    raise ProcessError(f"every port from {own.start} to {own.stop - 1} is taken")
+    raise ProcessError(f"all of {PORTS_EACH} ports are taken")
+
+
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    """This process's, in an order of its own, again and again."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % WORKERS * PORTS_EACH
+    return itertools.cycle(random.sample(range(first, first + PORTS_EACH), PORTS_EACH))
 
 
 @contextlib.contextmanager
