@@ -26,6 +26,19 @@ async def _leader_and_standby(world: World) -> Replica:
     return standby
 
 
+async def _apply_where_a_new_key_is_found_late(world: World) -> None:
+    world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
+    world.apply("orders", **FULL)
+    await world.advance(60)
+
+
+async def _sees_again_and_makes_no_second_key(world: World, standby: Replica) -> None:
+    standby.transport.delay = 0.0
+    standby.transport.cut_streams()
+    await world.ready("orders")
+    assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+
+
 @pytest.mark.holds("F22", "I3")
 async def test_a_minute_of_lag_and_many_passes_make_one_key() -> None:
     async with World() as world:
@@ -67,13 +80,8 @@ async def test_a_cache_that_ends_just_before_the_creation_makes_no_second_key(la
             return 0.0
 
         world.traffic.watcher = freeze
-        world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
-        world.apply("orders", **FULL)
-        await world.advance(60)
-        standby.transport.delay = 0.0
-        standby.transport.cut_streams()
-        await world.ready("orders")
-        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+        await _apply_where_a_new_key_is_found_late(world)
+        await _sees_again_and_makes_no_second_key(world, standby)
 
 
 @pytest.mark.holds("F22", "I3")
@@ -90,15 +98,10 @@ async def test_what_is_reported_from_a_cache_without_a_status_wipes_out_no_attem
             return 0.0
 
         world.traffic.watcher = freeze
-        world.kms.lags = {"GetResources": late(600), "ListKeys": late(30)}
-        world.apply("orders", **FULL)
-        await world.advance(60)
+        await _apply_where_a_new_key_is_found_late(world)
         assert "creationAttempt" in world.status("orders")
         world.aws.identities.add(CANARY)
-        standby.transport.delay = 0.0
-        standby.transport.cut_streams()
-        await world.ready("orders")
-        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
+        await _sees_again_and_makes_no_second_key(world, standby)
 
 
 @pytest.mark.holds("F52", "F22")
