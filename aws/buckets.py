@@ -210,6 +210,10 @@ class Bucket:
         ahead = sum(other.weight for line in (self._present, self._woken) for other in line if other < turn)
         return ahead + 1 > self._within(seconds)
 
+    def _expected(self) -> int:
+        """How many tokens those will take who are here or were woken."""
+        return sum(turn.weight for line in (self._present, self._woken) for turn in line)
+
     def _within(self, seconds: float) -> float:
         """How many tokens there will be by then."""
         return self._tokens + self._rate * seconds + ROUNDING
@@ -249,7 +253,7 @@ class Bucket:
             return
         if not self._present:
             self._may_go(1)  # for what it knows of the tokens
-        expected = sum(turn.weight for line in (self._present, self._woken) for turn in line)
+        expected = self._expected()
         while (turn := self._away.first()) is not None and expected + 1 <= self._within(AHEAD_SECONDS):
             expected += turn.weight
             self._away.leave(turn)
@@ -265,8 +269,7 @@ class Bucket:
         if self._present and self._tokens < 1.0:
             due.append((1.0 - self._tokens) / self._rate)
         if self._away:
-            expected = sum(turn.weight for line in (self._present, self._woken) for turn in line)
-            due.append((expected + 1 - self._within(AHEAD_SECONDS)) / self._rate)
+            due.append((self._expected() + 1 - self._within(AHEAD_SECONDS)) / self._rate)
         if due:
             self._alarm = self._loop.call_later(max(min(due), 1e-4), self._serve)
 
