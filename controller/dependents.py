@@ -11,9 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-import structlog
-
-from aws.errands import Errands, QuotaWaitError
+from aws.errands import Errands
 from aws.tally import tallied
 from controller.aims import Aims
 from controller.condition_counts import count_conditions
@@ -25,8 +23,7 @@ from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
-from controller.partition import HandedOverError
-from controller.quota_waits import postponed
+from controller.quota_waits import on_errand
 from controller.resyncs import Resyncs
 from controller.ties import Ties
 from controller.turns import in_turns
@@ -38,8 +35,6 @@ from reconcilers.target_fields import DependentSpec, DependentStatus
 P = TypeVar("P", bound=DependentSpec)
 S = TypeVar("S", bound=DependentStatus)
 V = TypeVar("V")
-
-log = structlog.get_logger()
 
 
 class Dependents(Generic[P, S, V]):
@@ -90,14 +85,7 @@ class Dependents(Generic[P, S, V]):
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait, else PostponedError."""
-        with self._errands.begin(ref):
-            try:
-                return await self._reconcile(ref)
-            except HandedOverError:
-                log.info("handed_over")
-                return None
-            except QuotaWaitError as wait:
-                raise postponed(wait) from None
+        return await on_errand(self._errands, ref, self._reconcile)
 
     async def _reconcile(self, ref: Ref) -> timedelta | None:
         obj = self._own.get(ref)

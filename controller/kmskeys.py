@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from aws.errands import Errands, QuotaWaitError
+from aws.errands import Errands
 from aws.sight import Sight
 from aws.tally import tallied
 from controller.awsproviders import AWSProviders
@@ -28,8 +28,7 @@ from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
-from controller.partition import HandedOverError
-from controller.quota_waits import postponed
+from controller.quota_waits import on_errand
 from controller.resyncs import Resyncs
 from controller.store import Store
 from controller.turns import in_turns
@@ -114,14 +113,7 @@ class KMSKeys:
 
     async def reconcile(self, ref: Ref) -> timedelta | None:
         """One pass. Raises AWSError, FencedError and KubeError where the queue's backoff is the right wait, else PostponedError."""
-        with self._errands.begin(ref):
-            try:
-                return await self._reconcile(ref)
-            except HandedOverError:
-                log.info("handed_over")
-                return None
-            except QuotaWaitError as wait:
-                raise postponed(wait) from None
+        return await on_errand(self._errands, ref, self._reconcile)
 
     async def _reconcile(self, ref: Ref) -> timedelta | None:
         obj = self._own.get(ref)
