@@ -8,7 +8,7 @@ Rules:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,17 +30,48 @@ def decode(operation: str, decoder: Callable[[], T]) -> T:
     raise garbled
 
 
+class Reads:
+    """Reads that were begun together; see reading()."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def create_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begins it."""
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        return task
+
+    async def finished(self) -> None:
+        """Raises what the first that failed has raised; the others are under way then."""
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            failed = [task for task in self._tasks if task in done and not task.cancelled() and task.exception() is not None]
+            for task in failed[:1]:
+                task.result()
+
+    async def end(self) -> None:
+        """Cancels what is still under way, and waits for its end."""
+        left = {task for task in self._tasks if task.cancel()}
+        if left:
+            await asyncio.wait(left)
+        for task in left:
+            task.cancelled() or task.exception()  # else asyncio tells of an exception that nobody has asked for
+
+
 @asynccontextmanager
-async def reading() -> AsyncIterator[asyncio.TaskGroup]:
-    """Reads in parallel; the first that fails ends the others, and its error is raised as it is."""
+async def reading() -> AsyncIterator[Reads]:
+    """Reads in parallel; the first that fails ends the others, and its error is raised as it is.
+
+    Not asyncio's TaskGroup: before Python 3.13 one that fails leaves its caller's task marked as being cancelled. Then the deadline of the
+    pass cannot tell its own cancellation from somebody else's, and the worker ends instead of the pass.
+    """
+    reads = Reads()
     try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as errors:
-        first = errors.exceptions[0]
-    else:
-        return
-    raise first
+        yield reads
+        await reads.finished()
+    finally:
+        await reads.end()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ Rules:
        PostponedError neither failed nor succeeded: past failures stay, and somebody will add it, or it is looked at again then
 2. Expected exceptions (a server that says no, a network that is down) are one warning each. Any other is a bug: an error with
    its traceback, counted as a panic. Neither ends a worker, be it RecursionError, MemoryError, an ExceptionGroup, or a
-   CancelledError that something inside the pass raised though nobody cancelled us.
+   CancelledError that something inside the pass raised though nobody cancelled us. Nor does the deadline, whoever else is said to
+   have cancelled the pass: a TaskGroup that fails may leave its task marked so, before Python 3.13.
 3. An object is given back to the queue only when its pass has really ended. A pass cut off by its deadline may be inside
    finish(), and then runs on until that section is done.
 4. All log lines of a pass bear its kind, namespace, name and a pass_id.
@@ -93,9 +94,9 @@ class Workers:
                 async with asyncio.timeout(self._deadline) as deadline:
                     look_again = await self._reconcile(ref)
             except asyncio.CancelledError as error:
-                if _is_cancelled_from_outside():
+                if _is_cancelled_from_outside() and not deadline.expired():
                     raise
-                self._failed(ref, error, timed_out=False)
+                self._failed(ref, error, timed_out=deadline.expired())
             except PostponedError as error:
                 self._postponed(ref, error)
             except Exception as error:  # noqa: BLE001 - one object's bug must not stop the others; it is logged and counted

@@ -1,12 +1,15 @@
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from aws.answers import KEYS, TAGS
+from aws.answers import KEYS, TAGS, reading
 from aws.clients import Clients, Connection
 from aws.credentials import Access, AccessRequest
 from aws.errors import RetryableError
+from reconcilers.states import Failure, FailureKind
 from tests.aws.worlds import FakeAws, refusal, terms
 
 Page = dict[str, Any] | Exception
@@ -31,6 +34,7 @@ async def listing(*pages: Page) -> tuple[Connection, FakeAws]:
 
 FIRST = {"Keys": [1, 2], "Truncated": True, "NextMarker": "m1"}
 EXPIRED = refusal("InvalidMarkerException")
+UNREADABLE = Failure(FailureKind.RETRY, "ListKeys", "KMSInternalException", "no answer")
 
 
 async def test_all_pages_are_one_list() -> None:
@@ -63,3 +67,49 @@ async def test_a_failure_on_a_later_page_is_no_list() -> None:
     connection, _ = await listing({"Tags": [], "Truncated": True, "NextMarker": "m1"}, refusal("KMSInternalException", status=500))
     with pytest.raises(RetryableError):
         await TAGS.read(connection, {"KeyId": "k"})
+
+
+async def _waits(seconds: float, ended: list[float]) -> None:
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        ended.append(asyncio.get_running_loop().time())
+
+
+async def _fails() -> None:
+    await asyncio.sleep(1)
+    raise RetryableError(UNREADABLE)
+
+
+async def _read(ended: list[float], *, fails: bool = True) -> None:
+    async with reading() as reads:
+        reads.create_task(_waits(0.5, ended))
+        if fails:
+            reads.create_task(_fails())
+        reads.create_task(_waits(100, ended))
+
+
+@pytest.mark.virtual_time
+async def test_the_first_read_that_fails_ends_the_others_and_leaves_no_mark_on_its_task() -> None:
+    ended: list[float] = []
+    with pytest.raises(RetryableError):
+        await _read(ended)
+    assert ended == pytest.approx([0.5, 1])
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.virtual_time
+async def test_a_deadline_ends_all_reads_and_is_known_as_one_after_a_read_has_failed_too() -> None:
+    ended: list[float] = []
+
+    async def both() -> None:
+        async with asyncio.timeout(10):
+            with contextlib.suppress(RetryableError):
+                await _read(ended)
+            await _read(ended, fails=False)
+
+    with pytest.raises(TimeoutError):
+        await both()
+    assert ended == pytest.approx([0.5, 1, 1.5, 10])

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -257,6 +258,22 @@ async def test_all_lines_of_a_pass_bear_its_object_and_an_id_of_its_own() -> Non
     assert {(line["kind"], line["namespace"]) for line in lines} == {("thing", "default")}
     assert len({(line["name"], line["pass_id"]) for line in lines}) == 2
     assert not structlog.contextvars.get_contextvars()
+
+
+async def test_the_deadline_ends_a_pass_and_no_worker_also_where_something_in_it_is_said_to_be_cancelled() -> None:
+    async def marked(ref: Ref) -> timedelta | None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(1)
+        return await hang(ref)
+
+    bench = Bench(marked, nothing_to_do, count=1)
+    timeouts = sample("reconcile_timeouts_total")
+    await bench.run(300)
+    assert bench.starts[A] == pytest.approx([0, 61], abs=1)
+    assert sample("reconcile_timeouts_total") - timeouts == 1
 
 
 async def test_cancelling_run_cancels_the_passes() -> None:

@@ -1,12 +1,16 @@
 """KMSAliases through the whole controller: whose an alias is, moves, permissions, and the end of a target."""
 
+import asyncio
+
 import pytest
 
 from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
 from tests.simulation.dependents import SIGNING, Thing, alias, at, provide
+from tests.simulation.faults import silence
 from tests.simulation.kms_model import late
 from tests.simulation.world import World
+from tests.virtual_time import VirtualTimeLoop
 
 pytestmark = pytest.mark.virtual_time
 
@@ -31,6 +35,13 @@ async def _alias(world: World, name: str = "front", namespace: str = "shop", **s
     return made
 
 
+def _stand_still(seconds: float) -> None:
+    """The whole machine."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.pause(seconds)
+
+
 def _holders(world: World) -> list[str]:
     """The ARNs of the keys to which alias/front leads: never more than one."""
     return [one.arn for one in world.kms.keys if "alias/front" in one.aliases]
@@ -52,6 +63,18 @@ async def test_an_alias_leads_to_the_key_of_its_target_and_says_so() -> None:
         assert made.status["aliasArn"] == "arn:aws:kms:us-east-1:123456789012:alias/front"
         assert (made.status["targetKeyId"], made.status["placedOn"]) == (one.rpartition("/")[2], [one])
         assert made.status["provider"] == "shop/main"
+
+
+async def test_an_alias_is_looked_at_again_when_a_read_has_failed_and_the_report_meets_the_deadline_of_the_pass() -> None:
+    async with World() as world:
+        await _keys(world, "one")
+        made = alias(world)
+        for lost in (silence("ListResourceTags", times=1, target="aws"), silence("PATCH kmsaliases/status", times=1)):
+            world.traffic.faults.on(lost)
+        made.apply(aliasName="front", **at("one"))
+        await world.advance(1)
+        _stand_still(55)
+        await made.ready(within=300)
 
 
 async def test_an_alias_and_its_key_may_be_applied_together_in_any_order() -> None:
