@@ -80,10 +80,13 @@ def keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, 
     if told.actions:
         return _export(key, told.actions, fields, operator, now)
     verdict, look_again = _verdict(key, wanted, seen, drift)
+    delays = [look_again, elsewhere.look_again]
     for waits in (step, told):
-        if waits and waits.problem and verdict.synced and verdict.synced.holds:
-            verdict, look_again = _waiting(verdict, waits.problem), waits.look_again
-    return Plan((), report(key, operator, elsewhere.on(key, verdict), now, **fields), look_again or elsewhere.look_again)
+        if waits and waits.problem:
+            delays.append(waits.look_again)
+            verdict = _waiting(verdict, waits.problem) if verdict.synced and verdict.synced.holds else verdict
+    soonest = min((delay for delay in delays if delay is not None), default=None)
+    return Plan((), report(key, operator, elsewhere.on(key, verdict), now, **fields), soonest)
 
 
 def _differences(

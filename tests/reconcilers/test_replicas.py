@@ -312,3 +312,10 @@ def test_the_status_of_a_key_without_replicas_is_as_it_was() -> None:
     planned = plan_kmskey(key(status=remembered()), account(), observed(), operator(), NOW)
     assert (planned.status.replicas, planned.status.multi_region_key_type) == ((), None)
     assert planned.status == KMSKeyStatus.model_validate(planned.status.model_dump())
+
+
+def test_the_key_is_looked_at_again_as_soon_as_any_of_what_it_waits_for_may_be_over() -> None:
+    spec = SPEC.model_copy(update={"enabled": False, "rotate_on_demand": "new"})  # a disabled key cannot be rotated: five minutes
+    status = remembered().model_copy(update={"replicas": (KEPT,), "last_handled_rotate_on_demand": "old"})
+    made = plan_kmskey(key(spec, status), account(), primary("Disabled", eu=replica("Creating")), operator(), NOW)
+    assert (made.actions, made.look_again) == ((), timedelta(seconds=5))
