@@ -20,7 +20,8 @@ OF_DEPENDENTS = frozenset({"alias/front", "alias/back", "alias/far"})
 
 def is_at_rest(world: World, names: Mapping[str, Json]) -> bool:
     """Whether no object has anything to wait for."""
-    return all(_is_done(world, name) for name in names) and all(_is_settled(thing) for thing in _dependents(world))
+    dependents = all(_is_settled(thing) for thing in _dependents(world))
+    return all(_is_done(world, name) for name in names) and dependents and all(map(_is_reached, world.etcd.all("awsproviders")))
 
 
 def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
@@ -63,6 +64,12 @@ def _is_wanted(key: Key, obj: Json | None) -> bool:
     if obj is None or not key.is_replica or is_wrong(obj["spec"]):
         return obj is not None
     return any(one["region"] == key.region for one in obj["spec"].get("replicas", ()))
+
+
+def _is_reached(provider: Json) -> bool:
+    """Once its credentials are good."""
+    conditions = provider.get("status", {}).get("conditions", ())
+    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
 
 
 # -- KMSKeys
