@@ -55,8 +55,9 @@ class Reads:
         left = {task for task in self._tasks if task.cancel()}
         if left:
             await asyncio.wait(left)
-        for task in left:
-            task.cancelled() or task.exception()  # else asyncio tells of an exception that nobody has asked for
+        for task in self._tasks:
+            if not task.cancelled():
+                task.exception()  # else asyncio tells of one that nobody has asked for
 
 
 @asynccontextmanager

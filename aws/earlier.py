@@ -54,7 +54,7 @@ class EarlierKeys:
         if asyncio.get_running_loop().time() >= place.good_until:
             await self._loaded(connection, place)
         seen = [await observe_candidate(connection, arn, asked) for arn in sorted(place.arns.get(owner, ()))]
-        return tuple(key for key in seen if key is not None)
+        return tuple(key for key in seen if isinstance(key, ObservedKey))
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
         """A key that was made or claimed just now; the tag index will know it in some minutes."""
@@ -64,6 +64,7 @@ class EarlierKeys:
         """One load for all who wait; it goes on when one of them gives up."""
         if place.loading is None or place.loading.done():
             place.loading = asyncio.create_task(self._load(connection, place), name="load earlier keys")
+            place.loading.add_done_callback(_was_seen)
         await asyncio.shield(place.loading)
 
     async def _load(self, connection: Connection, place: _Place) -> None:
@@ -103,6 +104,12 @@ class EarlierKeys:
             for _ in range(READERS):
                 group.create_task(_read_tags(connection, remaining, tags))
         return tags
+
+
+def _was_seen(load: asyncio.Task[None]) -> None:
+    """asyncio tells of an exception that nobody has asked for; all who waited for this one may have given up."""
+    if not load.cancelled():
+        load.exception()
 
 
 async def _read_tags(connection: Connection, arns: Iterator[str], tags: dict[str, dict[str, str]]) -> None:

@@ -4,7 +4,8 @@ Rules:
 1. First the tag index (GetResources): one call, but minutes late. When that is not enough, or not allowed, every key of the account and region:
    ListKeys, and the tags of each.
 2. A result is thorough if every key was looked at. Keys whose tags we may not read do not count against it: a key of ours lets us read them
-   unless its own policy locks us out, and then the tag index shows it, which asks no key policy.
+   unless its own policy locks us out, and then the tag index shows it, which asks no key policy. Keys that one operation shows and another
+   does not know yet are named: KMS is late, and one of them may be ours.
 3. A key of somebody else never becomes ours, because ours are tagged by CreateKey itself. So a repeated scan reads only keys that are new;
    tags that were read within SETTLE_SECONDS of the key's first appearance may have been too early, and are read again.
 4. One scan at a time for each account and region. What it reads serves all who asked before that was read, so that a hundred objects without
@@ -44,11 +45,15 @@ _Owner = tuple[str, str]  # the cluster's id and the object's uid, from the tags
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of one key. owner: None if it has none, or does not tell us. read: when its tags were asked for that we then got."""
+    """What is remembered of one key. owner: None if it has none, or does not tell us. read: when its tags were asked for that we then got.
+
+    is_late: it is listed, and so new that it may be for its age that KMS does not know it when its tags are asked for.
+    """
 
     first_seen: float
     owner: _Owner | None = None
     settled: bool = False
+    is_late: bool = False
     read: float = -math.inf
 
 
@@ -67,18 +72,20 @@ class Search:
         """
         owner = (cluster_id, uid)
         found = await _indexed(connection, owner)
-        looked_at_all = False
+        scanned: dict[str, _Known] | None = None
         if thorough or found is None:
             try:
-                found = (found or set()) | await self._scan(connection, owner)
-                looked_at_all = True
+                scanned = await self._scan(connection)
             except BlockedError as error:
                 if found is None or error.failure.code not in DENIED_CODES:
                     raise _naming_permissions(error) from None
-        candidates = [await _candidate(connection, arn, owner, asked) for arn in sorted(found or ())]
-        return Candidates(tuple(key for key in candidates if key), looked_at_all)
+        owned = (found or set()) | {arn for arn, key in (scanned or {}).items() if key.owner == owner}
+        sights = {arn: await _candidate(connection, arn, owner, asked) for arn in sorted(owned)}
+        late = {arn for arn, key in (scanned or {}).items() if key.is_late} | {arn for arn, key in sights.items() if isinstance(key, Missing)}
+        keys = tuple(key for key in sights.values() if isinstance(key, ObservedKey))
+        return Candidates(keys, thorough=scanned is not None, unshown=tuple(sorted(late)))
 
-    async def _scan(self, connection: Connection, owner: _Owner) -> set[str]:
+    async def _scan(self, connection: Connection) -> dict[str, _Known]:
         asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)
         with nobodys():
             async with self._scanning[place]:
@@ -88,7 +95,7 @@ class Search:
                 async with reading() as group:
                     for _ in range(READERS):
                         group.create_task(_read_owners(connection, known, unread))
-                return {arn for arn, key in known.items() if key.owner == owner}
+                return known
 
     def _recall(self, place: _Place, arns: list[str]) -> dict[str, _Known]:
         """What is known of these keys; keys that are gone are forgotten, and so are the accounts not searched for the longest."""
@@ -116,18 +123,19 @@ async def _read_owners(connection: Connection, known: dict[str, _Known], arns: I
     for arn in arns:
         key, began = known[arn], loop.time()
         tags = await _tags(connection, arn)
-        key.owner = _owner(tags or {})
         key.settled = began - key.first_seen >= SETTLE_SECONDS
-        if tags is not None:
+        key.is_late = isinstance(tags, Missing) and not key.settled
+        key.owner = _owner(tags) if isinstance(tags, dict) else None
+        if isinstance(tags, dict):
             key.read = began
 
 
-async def _tags(connection: Connection, arn: str) -> dict[str, str] | None:
-    """None where they may not be read, or there is no such key: listed and not yet known, or just gone."""
+async def _tags(connection: Connection, arn: str) -> dict[str, str] | Missing | None:
+    """Missing: listed and not yet known, or just gone; None where they may not be read."""
     try:
         tags = await TAGS.read(connection, {"KeyId": arn})
     except NotFoundError:
-        return None
+        return Missing(arn)
     except BlockedError as error:
         if error.failure.code in DENIED_CODES:
             return None
@@ -139,22 +147,24 @@ def _owner(found: dict[str, str]) -> _Owner | None:
     return (found[CLUSTER_TAG], found[UID_TAG]) if found.keys() >= {CLUSTER_TAG, UID_TAG} else None
 
 
-async def observe_candidate(connection: Connection, arn: str, asked: Asked, *, named: bool = False) -> ObservedKey | None:
-    """A key that an object may have; None for one that is gone, AWS's own, or a replica of another's (rule 5). Raises AWSError.
+async def observe_candidate(connection: Connection, arn: str, asked: Asked, *, named: bool = False) -> ObservedKey | Missing | None:
+    """A key that an object may have; None for AWS's own and for a replica of another's (rule 5). Raises AWSError.
 
     named: the object's uid, or the object itself, says that the key is its own.
     """
     described = await describe_key(connection, arn)
-    if isinstance(described, Missing) or described.key.manager != "CUSTOMER":
+    if isinstance(described, Missing):
+        return described
+    if described.key.manager != "CUSTOMER":
         return None
     if described.is_replica and not named and described.primary_region not in asked.replicas:
         return None
     return await observe_rest(connection, described, asked)
 
 
-async def _candidate(connection: Connection, arn: str, owner: _Owner, asked: Asked) -> ObservedKey | None:
+async def _candidate(connection: Connection, arn: str, owner: _Owner, asked: Asked) -> ObservedKey | Missing | None:
     key = await observe_candidate(connection, arn, asked, named=True)
-    if key is None or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
+    if not isinstance(key, ObservedKey) or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
         return key
     return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None
 

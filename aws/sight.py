@@ -80,6 +80,7 @@ class Sight:
         """What there may be of a key that was made for this object or for an earlier one of its name."""
         hint = hinted_id(key)
         hinted = await observe_candidate(connection, hint, wish, named=True) if hint else None
+        hinted = hinted if isinstance(hinted, ObservedKey) else None
         return with_hinted(key, hinted, await self._sought(connection, key, wish, now), self._operator.cluster_id)
 
     async def _sought(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:

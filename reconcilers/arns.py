@@ -6,6 +6,11 @@ def region_of(arn: str) -> str:
     return arn.split(":", 5)[3]
 
 
+def id_of(arn: str) -> str:
+    """The key's id."""
+    return arn.rpartition("/")[2]
+
+
 def in_region(arn: str, region: str) -> str:
     """The ARN of the same multi-Region key in that region."""
     parts = arn.split(":", 5)

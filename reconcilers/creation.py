@@ -24,7 +24,7 @@ from reconcilers.policy_findings import policy_status
 from reconcilers.reasons import Reason
 from reconcilers.recreation import lost, may_be_replaced, shown_again
 from reconcilers.reports import managed, report, seen_fields, working
-from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, nothing_was_made, proves_none, search_delay
+from reconcilers.searches import first_unreadable, grace_is_over, not_proved, nothing_was_made, proves_none, search_delay
 from reconcilers.states import (
     Candidates,
     KeyObject,
@@ -127,7 +127,7 @@ def resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator
     if proves_none(key, seen, operator, now):
         return _replace(key, wanted, seen, operator, now) if key.status.key_id else make(key, wanted, seen.earlier, operator, now)
     if grace_is_over(key, operator, now):
-        return stop(key, Problem(Reason.CREATION_UNKNOWN, NOT_THOROUGH), operator, now)
+        return stop(key, not_proved(key, seen), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
     status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
     return Plan((), status, look_again=search_delay(key, now))

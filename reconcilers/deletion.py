@@ -28,7 +28,7 @@ from reconcilers.reasons import Reason
 from reconcilers.refusals import elsewhere, leads_elsewhere
 from reconcilers.repairs import UNSETTLED
 from reconcilers.reports import blocked, report, seen_fields, working
-from reconcilers.searches import NOT_THOROUGH, first_unreadable, grace_is_over, proves_none, search_delay
+from reconcilers.searches import first_unreadable, grace_is_over, not_proved, proves_none, search_delay
 from reconcilers.states import (
     Account,
     Candidates,
@@ -105,7 +105,7 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
     if proves_none(key, seen, operator, now):
         return _release(key, "it has no key")
     if grace_is_over(key, operator, now):
-        return _block(key, NOT_THOROUGH, operator, now)
+        return _block(key, not_proved(key, seen).message, operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key before the object goes."
     return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key, now))
 

@@ -9,6 +9,7 @@ Rules:
 """
 
 import re
+from dataclasses import replace
 
 from reconcilers.ownership import claimable, owned
 from reconcilers.states import Candidates, KeyObject, NotCreated, ObservedKey, Seen, Unobservable
@@ -28,12 +29,12 @@ def with_hinted(key: KeyObject, hinted: ObservedKey | None, seen: NotCreated | C
     if hinted is None:
         return seen
     if isinstance(hinted.tags, Unobservable) or owned(key, hinted, cluster_id):
-        found, thorough = (seen.keys, seen.thorough) if isinstance(seen, Candidates) else ((), False)
-        return Candidates(_and(found, hinted), thorough, seen.earlier)
+        searched = seen if isinstance(seen, Candidates) else Candidates((), thorough=False, earlier=seen.earlier)
+        return replace(searched, keys=_and(searched.keys, hinted))
     if not claimable(key, hinted, cluster_id):
         return seen
     if isinstance(seen, Candidates):
-        return Candidates(seen.keys, seen.thorough, _and(seen.earlier, hinted))
+        return replace(seen, earlier=_and(seen.earlier, hinted))
     return NotCreated(_and(seen.earlier, hinted))
 
 

@@ -1,18 +1,24 @@
 """The rules of looking for a key whose id is not remembered: how long, how often, and when nothing found means that there is nothing.
 
 A search without result proves that there is no key only if every key of the account was looked at (`thorough`), and only once KMS has had
-`create_grace` to show what an unanswered CreateKey may have made.
+`create_grace` to show what an unanswered CreateKey may have made. Whatever the grace, it proves nothing while KMS shows a key in one place
+that it does not know in another: that may be the one.
 """
 
 from datetime import datetime, timedelta
 
+from reconcilers.arns import id_of
 from reconcilers.key_status import CreationAttempt
-from reconcilers.states import Candidates, KeyObject, Operator, Unobservable
+from reconcilers.reasons import Reason
+from reconcilers.states import Candidates, KeyObject, Operator, Problem, Unobservable
 
-NOT_THOROUGH = (
+_NOT_THOROUGH = (
     "Whether there is a key of this object cannot be told for certain: "
     "allow kms:ListKeys and kms:ListResourceTags to the provider's identity."
 )
+
+
+_NOT_SHOWN = "KMS lists keys that it does not know everywhere yet, and one of them may be this object's: {}. This passes within minutes."
 
 
 def search_delay(key: KeyObject, now: datetime) -> timedelta:
@@ -40,7 +46,20 @@ def nothing_was_made(key: KeyObject) -> bool:
 
 def proves_none(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -> bool:
     """Whether a search that found no key of this object means that there is none."""
-    return nothing_was_made(key) or (seen.thorough and grace_is_over(key, operator, now))
+    return nothing_was_made(key) or (seen.thorough and not _late(key, seen) and grace_is_over(key, operator, now))
+
+
+def not_proved(key: KeyObject, seen: Candidates) -> Problem:
+    """Why a search that found no key of this object does not mean that there is none, though the grace is over."""
+    late = _late(key, seen)
+    if seen.thorough and late:
+        return Problem(Reason.CREATION_UNKNOWN, _NOT_SHOWN.format(", ".join(late)), stalled=False)
+    return Problem(Reason.CREATION_UNKNOWN, _NOT_THOROUGH)
+
+
+def _late(key: KeyObject, seen: Candidates) -> list[str]:
+    """A key that is lost may stay in the tag index for a while: the one that is remembered says nothing about another."""
+    return [arn for arn in seen.unshown if id_of(arn) != key.status.key_id]
 
 
 def first_unreadable(seen: Candidates) -> Unobservable | None:

@@ -148,6 +148,7 @@ class Candidates:
     keys: tuple[ObservedKey, ...]
     thorough: bool  # every key of the account and region was looked at, not only the tag index, which may be minutes late
     earlier: tuple[ObservedKey, ...] = ()  # keys that an object of the same name had before this one
+    unshown: tuple[str, ...] = ()  # ARNs of keys that are listed or indexed, may be the object's, and are not known to KMS everywhere yet
 
 
 @dataclass(frozen=True, slots=True)

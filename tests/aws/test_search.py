@@ -42,6 +42,7 @@ class Account(FakeAws):
         self.keys = keys
         self.index: list[str] = []
         self.refused: dict[str, str] = {}  # by operation or key name: the code
+        self.undescribed: set[str] = set()
 
     def _refuse(self, what: str) -> None:
         if what in self.refused:
@@ -62,7 +63,7 @@ class Account(FakeAws):
 
     def _describe(self, _: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
         name = parameters["KeyId"].rpartition("/")[2]
-        if name not in self.keys:
+        if name not in self.keys or name in self.undescribed:
             raise refusal("NotFoundException")
         related = {"MultiRegionKeyType": "REPLICA", "PrimaryKey": {"Arn": "arn", "Region": "eu-west-1"}}
         kind = {"MultiRegion": True, "MultiRegionConfiguration": related} if name == "replica" else {}
@@ -102,6 +103,7 @@ async def test_the_tag_index_is_asked_first_and_believed_after_a_look_at_the_tag
     account.index = ["mine", "stranger", "gone", "other"]
     found = await find(account)
     assert (names(found), found.thorough) == (("mine",), False)
+    assert found.unshown == (arn("gone"),)
     assert "ListKeys" not in account.operations()
 
 
@@ -109,6 +111,22 @@ async def test_a_thorough_search_looks_at_every_key() -> None:
     account = Account(mine=OURS, stranger={}, elsewhere={CLUSTER_TAG: "other", UID_TAG: "uid"})
     found = await find(account, thorough=True)
     assert (names(found), found.thorough) == (("mine",), True)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("where", ["its tags", "itself"])
+async def test_a_key_that_is_listed_and_not_known_yet_is_named_as_long_as_that_may_be_for_its_age(where: str) -> None:
+    account, finder = Account(stranger={}, late=OURS), Search()
+    account.refused = {"late": "NotFoundException"} if where == "its tags" else {}
+    account.undescribed = {"late"}
+    for _ in range(2):
+        found = await find(account, finder, thorough=True)
+        assert (names(found), found.thorough, found.unshown) == ((), True, (arn("late"),))
+    await asyncio.sleep(SETTLE_SECONDS)
+    found = await find(account, finder, thorough=True)
+    assert found.unshown == (() if where == "its tags" else (arn("late"),))
+    account.refused, account.undescribed = {}, set()
+    assert names(await find(account, Search(), thorough=True)) == ("late",)
 
 
 async def test_awss_own_keys_are_never_candidates() -> None:

@@ -4,9 +4,9 @@ import pytest
 
 from reconcilers.failures import plan_after
 from reconcilers.key_status import KMSKeyStatus
-from reconcilers.searches import first_unreadable, grace_is_over, proves_none, search_delay
+from reconcilers.searches import first_unreadable, grace_is_over, not_proved, proves_none, search_delay
 from reconcilers.states import Candidates, Failure, FailureKind, Unobservable
-from tests.reconcilers.builders import DENIED, NOW, attempted, foreign, key, observed, operator
+from tests.reconcilers.builders import DENIED, NOW, OTHER_KEY_ID, arn, attempted, foreign, key, observed, operator
 
 MINUTE = timedelta(minutes=1)
 
@@ -49,6 +49,14 @@ def test_nothing_found_means_that_there_is_nothing_when_all_was_looked_at_in_tim
     status: KMSKeyStatus, *, thorough: bool, proves: bool
 ) -> None:
     assert proves_none(key(status=status), Candidates((), thorough), operator(), NOW) is proves
+
+
+def test_nothing_is_proved_while_kms_shows_a_key_in_one_place_that_it_does_not_know_in_another() -> None:
+    late = Candidates((), thorough=True, unshown=(arn(OTHER_KEY_ID),))
+    assert not proves_none(key(status=attempted(60 * MINUTE)), late, operator(), NOW)
+    assert not_proved(key(status=attempted(60 * MINUTE)), late).message.count(OTHER_KEY_ID) == 1
+    lost = attempted(60 * MINUTE).model_copy(update={"key_id": OTHER_KEY_ID})
+    assert proves_none(key(status=lost), late, operator(), NOW), "of the lost key itself the tag index may tell for a while"
 
 
 def test_a_refusal_is_not_forgotten_over_another_failure() -> None:

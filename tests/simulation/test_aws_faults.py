@@ -173,6 +173,26 @@ async def test_the_first_answer_lost_and_all_views_late_make_one_key() -> None:
         assert len(world.kms.made) == 1
 
 
+@pytest.mark.holds("F31", "F33", "I1")
+@pytest.mark.parametrize("operation", ["DescribeKey", "ListResourceTags"])
+@pytest.mark.parametrize("index_lag", [0, 600])
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_key_that_only_one_view_shows_is_not_made_again_nor_left_behind_though_the_grace_is_over(
+    operation: str, index_lag: float, *, deleted: bool
+) -> None:
+    async with World() as world:
+        world.start("a")
+        world.kms.lags = {operation: kms_model.late(300), "GetResources": kms_model.late(index_lag)}
+        world.traffic.faults.on(aws_wires.lost_answer("CreateKey"))
+        world.apply("orders", **FULL)
+        await world.advance(0.2)
+        if deleted:
+            world.delete("orders")
+        await (world.gone("orders", within=1800) if deleted else world.ready("orders", within=1800))
+        assert [key.state for key in world.kms.made] == ["Enabled"]
+        assert [key.state for key in world.kms.keys] == ["PendingDeletion" if deleted else "Enabled"]
+
+
 @pytest.mark.holds("F33")
 async def test_a_tag_index_that_is_ten_minutes_late_makes_no_second_key() -> None:
     async with World() as world:
