@@ -15,6 +15,7 @@ from hypothesis.stateful import initialize, invariant
 
 from controller.awsproviders import AWSPROVIDERS
 from controller.kube import MERGE_PATCH
+from controller.leases import LEASE_NAME
 from reconcilers.names import API_VERSION, IS_DEFAULT_ANNOTATION
 from tests.simulation.at_rest import is_at_rest, wrong_at_rest
 from tests.simulation.checks import CHECKED
@@ -33,6 +34,7 @@ from tests.simulation.world import NAMESPACE, REGION
 # A lost creation's grace, the queue's longest backoff, a permission that was missing: each lasts at most 5 minutes.
 REST_SECONDS = 900.0
 RESYNC_SECONDS = 67.0
+TAKEOVER_SECONDS = 60.0  # a lease that was just renewed ends, and one who waits for it tries
 
 
 class Machine(Processes, DependentUsers, Others, Wires):
@@ -49,6 +51,7 @@ class Machine(Processes, DependentUsers, Others, Wires):
     def begin(self, pair: bool, index_lag: int, cast: tuple[str, ...], plain: Json, special: Json, settled: bool) -> None:
         self.make_world(pair=pair)
         self.world.kms.lags["GetResources"] = late(index_lag)
+        self.index_is_late = index_lag > 0
         self.cast = cast
         self._prepare()
         self.live = True
@@ -73,6 +76,7 @@ class Machine(Processes, DependentUsers, Others, Wires):
         """Nothing goes wrong any more. Raises AssertionError."""
         world = self.world
         self._mend()
+        self.run(world.until(self._is_led, within=TAKEOVER_SECONDS))
         self.run(world.advance(RESYNC_SECONDS))  # what was done outside is seen at the next resync
         self.run(world.until(self._is_at_rest, within=REST_SECONDS, step=5.0))
         self.promises.check()
@@ -113,16 +117,24 @@ class Machine(Processes, DependentUsers, Others, Wires):
             replica.transport.delay = 0.0
             self.in_loop(replica.thaw)
             self.in_loop(replica.transport.cut_streams)
-        if not self.alive():
-            self.start()
+
+    def _is_led(self) -> bool:
+        """By one who stays, and has the lease in the API server's eyes too."""
+        self._keep_alive()
+        leases = [one["spec"] for one in self.world.etcd.all("leases") if one["metadata"]["name"] == LEASE_NAME]
+        holders = {one.get("holderIdentity") for one in leases} or {one.name for one in self.alive()}
+        return any(one.lease.leading and one.name in holders and not one.is_ending for one in self.alive())
 
     def _is_at_rest(self) -> bool:
-        """A replica that lost its lease is started again, as Kubernetes would."""
         CHECKED["I21"] += 1
+        self._keep_alive()
+        return is_at_rest(self.world, self.promises.specs)
+
+    def _keep_alive(self) -> None:
+        """A replica that lost its lease is started again, as Kubernetes would."""
         if not self.alive():
             self.number += 1
             self.world.start(f"r{self.number}", **self.settings)
-        return is_at_rest(self.world, self.promises.specs)
 
     def _conditions(self) -> list[object]:
         kinds = ("kmskeys", "kmsaliases", "kmsgrants", "awsproviders")

@@ -53,6 +53,7 @@ class Life(RuleBasedStateMachine):
         self.settings: dict[str, Any] = {}
         self.cast: tuple[str, ...] = ()
         self.number = 0
+        self.index_is_late = False
         self.live = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -65,6 +65,11 @@ class Replica:
         """SIGTERM."""
         self._stop.set()
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was asked to."""
+        return self._stop.is_set()
+
     def freeze(self) -> None:
         """SIGSTOP. One that is dead does not stand still."""
         if self._missed is None and self.exit_code is None:
