@@ -10,7 +10,7 @@ Nothing here needs more care than that: each call may be repeated, so a pass may
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -21,8 +21,10 @@ from aws.errands import QuotaWaitError
 from aws.errors import AWSError
 from aws.quotas import waiting_as
 from controller.awsproviders import AWSProviders, Reached
+from controller.decoding import read_status
 from controller.dependent_objects import dependent_object
 from controller.events import EventRecorder, Regarding
+from controller.key_objects import asked_of_us
 from controller.kube import Forbidden, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Resource
@@ -30,6 +32,7 @@ from controller.own_object import OwnObject
 from controller.quota_waits import is_told
 from controller.store import Store
 from controller.target_keys import known_keys
+from controller.workers import AT_ONCE
 from reconcilers.actions import AddFinalizer, DependentAction, DependentChange, RemoveFinalizer
 from reconcilers.codes import AUTHENTICATION_CODES
 from reconcilers.dependents import DependentObject, DependentPlan, plan_failed, plan_unasked, plan_unled, stop
@@ -96,7 +99,8 @@ class DependentPass(Generic[P, S, V]):
         self._means = means
         self._craft = craft
         self._own = own
-        self._spec = spec
+        self._begun = dependent_object(own.obj, spec, craft.status)
+        self._asked = asked_of_us(own.obj)
         self._now = now
         self._found: KubeObject | Problem
         self._reached: Reached | None = None
@@ -105,8 +109,13 @@ class DependentPass(Generic[P, S, V]):
 
     @property
     def obj(self) -> DependentObject[P, S]:
-        """The object as the server has it."""
-        return dependent_object(self._own.obj, self._spec, self._craft.status)
+        """The user's as it was when the pass began, and ours as we have written it since."""
+        return replace(self._begun, finalizers=self._own.obj.finalizers, status=read_status(self._own.obj, self._craft.status))
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the user has changed the object since the pass began: then the next pass decides anew."""
+        return asked_of_us(self._own.obj) != self._asked
 
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait.
@@ -144,6 +153,8 @@ class DependentPass(Generic[P, S, V]):
                 look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 return look_again
+            if self._is_outdated:
+                return AT_ONCE
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
     @property
@@ -182,6 +193,9 @@ class DependentPass(Generic[P, S, V]):
         for action in plan.actions:
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status)
+            if self._is_outdated:
+                log.info("changed_meanwhile", left=action.told)
+                return AT_ONCE
             await self._apply(action, plan)
         if not plan.actions:
             await self.report(plan.status)

@@ -8,6 +8,9 @@
    what was seen, and plan again, until no action is left.
 5. Report the status, if it differs.
 
+The object is the user's as it was when the pass began, and ours as we have written it since. Where a patch's answer shows that the user has
+changed it meanwhile, nothing more is done: the next pass decides anew. What becomes of a key is never decided by halves of two versions.
+
 A replica in another region that refuses something is left alone for the rest of the pass, which goes on with the key and the other regions.
 
 Guarantees: CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two, and so are
@@ -33,20 +36,20 @@ from aws.replicas import failed, replicate_key
 from aws.sight import Sight
 from controller.awsproviders import AWSProviders, Reached
 from controller.claims import AliasClaims
-from controller.decoding import plain
+from controller.decoding import plain, read_status
 from controller.events import EventRecorder
 from controller.exports import delete_export, look_at_exports, write_export
 from controller.key_holders import holder
 from controller.key_memory import KeyMemory
 from controller.key_notes import KeyNotes
-from controller.key_objects import KMSKEYS, key_object, regarding
+from controller.key_objects import KMSKEYS, asked_of_us, regarding
 from controller.kube import Kube, KubeError, NotFound
 from controller.objects import KubeObject, decode_object
 from controller.own_writes import OwnWrites
 from controller.partition import Others
 from controller.patches import add_finalizer, remove_finalizer, status_patch
 from controller.quota_waits import is_told
-from controller.workers import finish
+from controller.workers import AT_ONCE, finish
 from reconcilers.actions import (
     Action,
     AddFinalizer,
@@ -128,6 +131,7 @@ class KeyPass:
     def __init__(self, means: Means, obj: KubeObject, key: KeyObject, provider: KubeObject | Problem, now: datetime) -> None:
         self._means = means
         self._obj = obj
+        self._begun = asked_of_us(obj)
         self.key = key
         self._provider = provider
         self._now = now
@@ -187,6 +191,8 @@ class KeyPass:
             if not plan.actions or plan.is_last:
                 await self._note_key_id(begun)
                 return look_again
+            if self._is_outdated:
+                return AT_ONCE
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
     def _plan(self) -> Plan:
@@ -271,6 +277,9 @@ class KeyPass:
                 await self._connection.take_quota("RotateKeyOnDemand")
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status, exact=once)
+            if self._is_outdated:
+                log.info("changed_meanwhile", left=action.told)
+                return AT_ONCE
             await self._apply(action, plan)
         if not plan.actions:
             await self.report(plan.status)
@@ -440,8 +449,13 @@ class KeyPass:
     def _took(self, answer: bytes) -> None:
         """The object as the server has it after our write."""
         self._obj = decode_object(answer)
-        self.key = replace(key_object(self._obj, self.key.spec, self.key.defaults), exports=self.key.exports)
+        self.key = replace(self.key, finalizers=self._obj.finalizers, status=read_status(self._obj, KMSKeyStatus))
         self._means.own.put(self._obj)
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the user has changed the object since the pass began."""
+        return asked_of_us(self._obj) != self._begun
 
     def _tell(self, action: Action, plan: Plan) -> None:
         if action in plan.corrections:

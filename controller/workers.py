@@ -38,6 +38,8 @@ Reconcile = Callable[[Ref], Awaitable[timedelta | None]]
 
 # Some ten requests of at most 10 s each; a pass that takes longer has lost touch with what it observed at its start.
 DEADLINE_SECONDS = 60.0
+# For a pass that finds its object changed: the change wakes the object by itself, unless the watch is late.
+AT_ONCE = timedelta(seconds=1)
 
 log = structlog.get_logger()
 

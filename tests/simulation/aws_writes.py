@@ -50,11 +50,11 @@ class AwsWrites:
             self._asked_for(call, _owner(key.tags))
 
     def _led(self, call: Call) -> None:
-        """Only for replicas with a lease."""
-        renewals = [e for e in self._world.etcd.log if e.plural == "leases" and e.ref.name == LEASE_NAME and e.at <= call.at]
+        """Only for replicas with a lease. What is under way when the whole machine stands still arrives later, and was sent in time."""
+        renewals = [e for e in self._world.etcd.log if e.plural == "leases" and e.ref.name == LEASE_NAME and e.at <= call.sent]
         if not renewals:
             return
-        holder, age = renewals[-1].body["spec"].get("holderIdentity", ""), call.at - renewals[-1].at
+        holder, age = renewals[-1].body["spec"].get("holderIdentity", ""), call.sent - renewals[-1].at
         hold("I7", holder == call.replica, f"{call}, while the lease was {holder}'s")
         hold("I7", age <= LEASE_SECONDS - WRITE_SECONDS + 0.1, f"{call}, {age:.1f} s after the last renewal")
 

@@ -9,7 +9,10 @@ Target = Literal["aws", "kube"]
 
 @dataclass
 class Call:
-    """`name` is an operation of AWS's, or a verb and a resource; `subject` is the key or the object. outcome "": never executed."""
+    """`name` is an operation of AWS's, or a verb and a resource; `subject` is the key or the object. outcome "": never executed.
+
+    sent: when it left the process; at: when it was executed. Both in seconds since the beginning.
+    """
 
     replica: str
     target: Target
@@ -17,6 +20,7 @@ class Call:
     subject: str
     writes: bool
     at: float = 0.0
+    sent: float = 0.0
     outcome: str = ""
     region: str = ""  # of AWS
     account: str = ""  # of AWS: whose credentials were used

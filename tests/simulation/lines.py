@@ -64,6 +64,7 @@ class Line:
 
     async def carry(self, call: Call, latency: float, execute: Callable[[], T]) -> T:
         """Do it there and come back with the answer; latency in seconds there and back. Raises what the other side, or a fault, raises."""
+        call.sent = asyncio.get_running_loop().time()
         trip = await self._arrive(call, latency / 2 + self._traffic.watcher(call, "before"), execute)
         fault = trip.fault
         await self._stay(latency / 2 + trip.stays + (fault.delay if fault else 0.0))

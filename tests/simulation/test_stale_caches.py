@@ -8,6 +8,7 @@ import pytest
 from reconcilers.names import UID_TAG
 from tests.simulation.aws_wires import internal_error
 from tests.simulation.calls import Call
+from tests.simulation.etcd import Json
 from tests.simulation.kms_model import late
 from tests.simulation.lines import Point
 from tests.simulation.replicas import Replica
@@ -148,3 +149,43 @@ async def test_a_compaction_and_cut_watches_lose_nothing() -> None:
             await world.advance(0.01)
         await world.ready(*(f"key-{number}" for number in range(10)))
         assert len(world.kms.made) == 10
+
+
+@pytest.mark.holds("F50", "I4")
+@pytest.mark.parametrize("moment", ["CreateKey", "EnableKeyRotation"])
+async def test_an_object_that_is_changed_and_deleted_during_a_pass_goes_as_it_says_last(moment: str) -> None:
+    async with World() as world:
+        world.start("a")
+
+        def change(call: Call, point: Point) -> float:
+            if (call.name, point) == (moment, "after"):
+                world.patch("orders", {"spec": {"deletionPolicy": "Retain"}})
+                world.delete("orders")
+            return 0.0
+
+        world.traffic.watcher = change
+        world.apply("orders", **FULL)
+        await world.gone("orders")
+        assert [key.state for key in world.kms.keys] == ["Enabled"]
+
+
+@pytest.mark.holds("I12")
+async def test_a_pass_reports_on_the_generation_with_which_it_began() -> None:
+    async with World() as world:
+        world.start("a")
+
+        def describe_anew(call: Call, point: Point) -> float:
+            if (call.name, point) == ("CreateKey", "after"):
+                world.patch("orders", {"spec": {"description": "another"}})
+            return 0.0
+
+        world.traffic.watcher = describe_anew
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        described = next(call.at for call in world.traffic.calls if call.name == "UpdateKeyDescription")
+        early = [e.body["status"] for e in world.etcd.log if e.plural == "kmskeys" and e.at < described and "status" in e.body]
+        assert 2 not in {status["observedGeneration"] for status in early if _is_ready(status)}
+
+
+def _is_ready(status: Json) -> bool:
+    return any((one["type"], one["status"]) == ("Ready", "True") for one in status.get("conditions", ()))
