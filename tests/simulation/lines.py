@@ -82,7 +82,7 @@ class Line:
         arrived: asyncio.Future[_Trip[T]] = loop.create_future()
 
         def arrive() -> None:
-            if not self.cut:
+            if not self.cut and not arrived.cancelled():  # a caller that gives up at this very moment has not sent it
                 arrived.set_result(self._happen_there(call, execute))
 
         timer = loop.call_later(seconds, arrive, context=_WIRE)
