@@ -114,6 +114,7 @@ INVARIANTS: dict[str, str] = {
     "I22": "queues, stores, caches and metrics are as large afterwards as they were before",
     "I23": "what fails for ever is tried at most 14 times an hour",
     "I24": "no key is left behind unseen",
+    "I25": "nothing is ever written to a key that is only observed, and nothing keeps its object",
 }
 NUMBERS = {**FAULTS, **INVARIANTS}
 

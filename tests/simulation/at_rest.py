@@ -13,6 +13,7 @@ from tests.simulation.histories import uid_of
 from tests.simulation.invariants import Invariants
 from tests.simulation.kms_keys import Key
 from tests.simulation.machine_specs import WRONG, is_wrong
+from tests.simulation.watched import is_told, only_looks, shown
 from tests.simulation.world import World
 
 OF_DEPENDENTS = frozenset({"alias/front", "alias/back", "alias/far"})
@@ -34,7 +35,8 @@ def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
         if is_wrong(found["spec"]):
             yield from _not_refused(world, name, found["spec"])
         elif not _is_refused(world, name):
-            for field, wish, has in _compared(found, world.key(name), world):
+            compared = shown(world, name) if only_looks(found) else _compared(found, world.key(name), world)
+            for field, wish, has in compared:
                 if wish != has:
                     yield f"{name}: {field} is {has}, and {wish} is wanted"
     for thing in _dependents(world):
@@ -83,6 +85,8 @@ def _is_done(world: World, name: str) -> bool:
         return False
     if is_wrong(found["spec"]):
         return bool(world.condition(name).get("observedGeneration") == found["metadata"]["generation"])
+    if only_looks(found):
+        return is_told(world, name)
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]

@@ -11,6 +11,7 @@ from tests.simulation.etcd import Json
 from tests.simulation.histories import Histories
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.kms_keys import Key
+from tests.simulation.watched import left_alone
 from tests.simulation.world import NAMESPACE, START, World
 
 LEASE_SECONDS = 15.0
@@ -21,9 +22,10 @@ ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
 class AwsWrites:
-    """Look at one after the other, in their order."""
+    """Look at one after the other, in their order. watched: ARNs of keys that are only observed."""
 
     def __init__(self, world: World, histories: Histories) -> None:
+        self.watched: set[str] = set()
         self._world = world
         self._histories = histories
         self._once: Counter[tuple[str, str, str]] = Counter()  # operation, owner, region
@@ -32,6 +34,7 @@ class AwsWrites:
         """At one that was done. Raises BrokenError."""
         self._led(call)
         hold("I9", not call.parameters.get("BypassPolicyLockoutSafetyCheck"), f"{call} bypasses KMS's safety check")
+        left_alone(call, self.watched)
         if call.name == "CreateKey":
             self._made(call)
             return

@@ -12,6 +12,7 @@ from tests.simulation.checks import hold
 from tests.simulation.etcd import Entry, Json
 from tests.simulation.histories import Histories, uid_of
 from tests.simulation.kms_keys import Key
+from tests.simulation.watched import only_looks, unmarked
 from tests.simulation.world import START, World
 
 WITH_CONDITIONS = frozenset({"kmskeys", "kmsaliases", "kmsgrants", "awsproviders"})
@@ -34,6 +35,11 @@ class Invariants:
         self._calls = 0
         self._entries = 0
         self._key_ids: defaultdict[str, set[str]] = defaultdict(set)
+
+    @property
+    def watched(self) -> set[str]:
+        """ARNs of keys that are only observed."""
+        return self._writes.watched
 
     def check(self) -> None:
         """Raises BrokenError."""
@@ -70,7 +76,9 @@ class Invariants:
             self._key_ids[uid].add(status["keyId"])
         kept = len(self._key_ids[uid]) <= 1 or entry.ref.name in self._world.forged
         hold("I11", kept, f"{entry.ref.name} was given another key: {self._key_ids[uid]}")
-        if entry.change == "DELETED":
+        if only_looks(entry.body):
+            unmarked(entry)
+        elif entry.change == "DELETED":
             hold("I19", self._dealt_with(entry), f"{entry.ref.name} went, and its key is not dealt with: {self._key_of(entry)}")
         elif status.keys() & {"creationAttempt", "keyId"} and entry.change == "MODIFIED":
             hold("I13", KMSKEY_FINALIZER in metadata.get("finalizers", ()), f"{entry.ref.name} has a key and no finalizer")

@@ -29,6 +29,7 @@ from tests.simulation.machine_processes import Processes
 from tests.simulation.machine_specs import CASTS, OTHER_PROVIDER, PLAIN, SPECIAL
 from tests.simulation.machine_wires import Wires
 from tests.simulation.scenarios import GIVEN
+from tests.simulation.watched import ALIAS, WATCHED
 from tests.simulation.world import NAMESPACE, REGION
 
 # A lost creation's grace, the queue's longest backoff, a permission that was missing: each lasts at most 5 minutes.
@@ -95,8 +96,9 @@ class Machine(Processes, DependentUsers, Others, Wires):
     def _prepare(self) -> None:
         """What is there before the first object."""
         if "adopted" in self.cast:
-            given = self.world.outside("CreateKey", **GIVEN)
-            self.world.outside("CreateAlias", AliasName="alias/theirs", TargetKeyId=given["KeyMetadata"]["KeyId"])
+            self._give("alias/theirs")
+        if WATCHED in self.cast:
+            self.promises.watched.add(self._give(ALIAS))
         if "abroad" in self.cast:
             self.world.aws.identities.add(OTHER_CANARY)
             self.world.set_secret(OTHER_CANARY, OTHER_PROVIDER)
@@ -105,6 +107,12 @@ class Machine(Processes, DependentUsers, Others, Wires):
             spec = {"region": REGION, "credentialsSecret": {"name": OTHER_PROVIDER}}
             named = {"apiVersion": API_VERSION, "kind": "AWSProvider", "metadata": {"name": OTHER_PROVIDER}, "spec": spec}
             self.world.user("POST", AWSPROVIDERS.path(NAMESPACE), named)
+
+    def _give(self, alias: str) -> str:
+        """The ARN of a key that others have made."""
+        given = self.world.outside("CreateKey", **GIVEN)["KeyMetadata"]
+        self.world.outside("CreateAlias", AliasName=alias, TargetKeyId=given["KeyId"])
+        return str(given["Arn"])
 
     def _mend(self) -> None:
         self.world.traffic.watcher = undisturbed

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from reconcilers.names import OWNER_TAG
 from tests.simulation.etcd import Json
@@ -19,6 +19,7 @@ from tests.simulation.kms_writes import Caller
 from tests.simulation.machine_base import Life
 from tests.simulation.machine_specs import OTHER_PROVIDER, WHO, account_of
 from tests.simulation.scenarios import OTHER_POLICY
+from tests.simulation.watched import WATCHED
 from tests.simulation.world import CANARY, NAMESPACE
 
 OTHER_CANARY = Credentials("AKIACANARYCANARY0002", "canary/secret+access+key/0000000000000002", account_of("abroad"))
@@ -64,6 +65,15 @@ class Others(Life):
             if self.world.find(name) is None and key.tags.get(OWNER_TAG) == f"{NAMESPACE}/{name}" and key.is_leaving:
                 self.outside(key, "CancelKeyDeletion", KeyId=key.arn)
                 self.promises.taken_back.add(key.arn)
+
+    @precondition(lambda self: self.live and WATCHED in self.cast)
+    @rule(operation=st.sampled_from(["DisableKey", "EnableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "DeleteAlias"]))
+    def change_what_is_watched(self, operation: str) -> None:
+        """It is theirs, whatever becomes of the object."""
+        for key in self.world.kms.keys:
+            if key.arn in self.promises.watched:
+                for parameters in _parameters(operation, key, 0):
+                    self.outside(key, operation, **parameters)
 
     @rule(known=st.booleans(), provider=st.sampled_from(sorted(CREDENTIALS)))
     def change_credentials(self, known: bool, provider: str) -> None:

@@ -1,6 +1,6 @@
 """What the users of a random life write: which objects there are, and what specs each of them may have.
 
-A cast is three KMSKeys, of which each has what no other may change about it: its type, its provider, the key that it takes over.
+A cast is three KMSKeys, of which each has what no other may change about it: its type, its provider, the key that it takes over or observes.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.simulation.etcd import Json
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.scenarios import OTHER_POLICY, POLICY, READER, WRITER
+from tests.simulation.watched import WATCHED
 
 OTHER_PROVIDER = "other"
 CASTS = st.sampled_from(
@@ -19,6 +20,7 @@ CASTS = st.sampled_from(
         ("global", "adopted", "sales"),
         ("orders", "adopted", "abroad"),
         ("abroad", "sales", "orders"),
+        ("orders", WATCHED, "adopted"),
     ]
 )
 WHO = st.integers(0, 2)
@@ -26,6 +28,7 @@ FIXED: dict[str, Json] = {
     "signing": {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"},
     "global": {"multiRegion": True},
     "adopted": {"adopt": {"alias": "theirs", "policy": "AdoptOrCreate"}},
+    WATCHED: {"adopt": {"alias": WATCHED}, "managementPolicy": "Observe"},
     "abroad": {"providerRef": {"name": OTHER_PROVIDER}},
 }
 PLAIN = st.fixed_dictionaries(

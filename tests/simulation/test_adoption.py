@@ -73,6 +73,7 @@ async def test_an_alias_that_is_moved_later_leads_to_no_second_key() -> None:
         assert [key.key_id for key in world.kms.keys if UID_TAG in key.tags] == [first]
 
 
+@pytest.mark.holds("I25")
 async def test_an_observed_key_is_never_written_to_not_even_when_the_object_goes() -> None:
     async with World() as world:
         world.start("a")
