@@ -9,8 +9,8 @@ Rules:
        PostponedError neither failed nor succeeded: past failures stay, and somebody will add it, or it is looked at again then
 2. Expected exceptions (a server that says no, a network that is down) are one warning each. Any other is a bug: an error with
    its traceback, counted as a panic. Neither ends a worker, be it RecursionError, MemoryError, an ExceptionGroup, or a
-   CancelledError that something inside the pass raised though nobody cancelled us. Nor does the deadline, whoever else is said to
-   have cancelled the pass: a TaskGroup that fails may leave its task marked so, before Python 3.13.
+   CancelledError that something inside the pass raised though nobody cancelled us. Whether somebody did, the task of run() says: a
+   worker's own may be marked as cancelled by a TaskGroup that failed in a pass, before Python 3.13.
 3. An object is given back to the queue only when its pass has really ended. A pass cut off by its deadline may be inside
    finish(), and then runs on until that section is done.
 4. All log lines of a pass bear its kind, namespace, name and a pass_id.
@@ -70,11 +70,13 @@ class Workers:
         self._count = count
         self._deadline = deadline
         self._expected = expected
+        self._runner: asyncio.Task[object] | None = None
         self._active = metrics.CONTROLLER_RUNTIME_ACTIVE_WORKERS.labels(controller=controller_name)
         self._duration = metrics.CONTROLLER_RUNTIME_RECONCILE_TIME_SECONDS.labels(controller=controller_name)
 
     async def run(self) -> None:
         """Work until the queue is shut down and the passes under way have ended."""
+        self._runner = asyncio.current_task()
         metrics.CONTROLLER_RUNTIME_MAX_CONCURRENT_RECONCILES.labels(controller=self._name).set(self._count)
         async with asyncio.TaskGroup() as group:
             for number in range(self._count):
@@ -96,7 +98,7 @@ class Workers:
                 async with asyncio.timeout(self._deadline) as deadline:
                     look_again = await self._reconcile(ref)
             except asyncio.CancelledError as error:
-                if _is_cancelled_from_outside() and not deadline.expired():
+                if self._is_cancelled():
                     raise
                 self._failed(ref, error, timed_out=deadline.expired())
             except PostponedError as error:
@@ -134,10 +136,8 @@ class Workers:
     def _count_result(self, result: str) -> None:
         metrics.CONTROLLER_RUNTIME_RECONCILE.labels(controller=self._name, result=result).inc()
 
-
-def _is_cancelled_from_outside() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    def _is_cancelled(self) -> bool:
+        return self._runner is not None and self._runner.cancelling() > 0
 
 
 async def finish(work: Coroutine[object, object, T]) -> T:
