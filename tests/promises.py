@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[str, str]] = {
 }
 # What must be so at any time, whatever goes wrong; checked after every step of the random runs where it can be.
 INVARIANTS: dict[str, str] = {
-    "I1": "there is at most one key with the owner tags of an object",
+    "I1": "there is at most one key with the owner tags of an object, but for those that are lost and were named so by the user",
     "I2": "CreateKey is called only when finalizer and attempt are stored",
     "I3": "nothing is created for an object that was not read live, in exactly that version",
     "I4": "a deletion is scheduled only for an object that is being deleted with such a policy, for as long as it says",
@@ -100,7 +100,7 @@ INVARIANTS: dict[str, str] = {
     "I8": "one object is never in two passes of a process",
     "I9": "KMS's safety check against lock-outs is bypassed only by the spec's and the operator's word",
     "I10": "the spec is never written",
-    "I11": "a key id, once known, is never replaced by another one",
+    "I11": "a key id, once known, is never replaced by another one, unless the key is lost and the user has named it so",
     "I12": "what was observed is never newer than what there is",
     "I13": "an object that has, or may have, a key has the finalizer",
     "I14": "credentials belong to the account that the key is in",

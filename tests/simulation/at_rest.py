@@ -12,6 +12,7 @@ from tests.simulation.etcd import Json
 from tests.simulation.histories import uid_of
 from tests.simulation.invariants import Invariants
 from tests.simulation.kms_keys import Key
+from tests.simulation.losses import has_lost, names
 from tests.simulation.machine_specs import WRONG, is_wrong
 from tests.simulation.watched import is_told, only_looks, shown
 from tests.simulation.world import World
@@ -34,6 +35,8 @@ def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
         CHECKED["I16"] += 1
         if is_wrong(found["spec"]):
             yield from _not_refused(world, name, found["spec"])
+        elif has_lost(world, found) and not only_looks(found):
+            yield from _not_told_lost(world, name, found)
         elif not _is_refused(world, name):
             compared = shown(world, name) if only_looks(found) else _compared(found, world.key(name), world)
             for field, wish, has in compared:
@@ -87,6 +90,9 @@ def _is_done(world: World, name: str) -> bool:
         return bool(world.condition(name).get("observedGeneration") == found["metadata"]["generation"])
     if only_looks(found):
         return is_told(world, name)
+    if has_lost(world, found):
+        told = world.condition(name)
+        return (told.get("reason"), told.get("observedGeneration")) == ("KeyLost", found["metadata"]["generation"])
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
@@ -104,6 +110,16 @@ def _not_refused(world: World, name: str, spec: Json) -> Iterator[str]:
     told = world.condition(name)
     if (told.get("status"), [told.get("reason")]) != ("False", reasons):
         yield f"{name}: {told} is told, and {reasons} is so"
+
+
+def _not_told_lost(world: World, name: str, obj: Json) -> Iterator[str]:
+    """Nor replaced, where that was asked for."""
+    if names(obj) == obj["status"]["keyId"]:
+        yield f"{name}: {obj['status']['keyId']} is lost, and was not replaced"
+    for kind in ("Ready", "Synced"):
+        told = world.condition(name, kind)
+        if (told.get("status"), told.get("reason")) != ("False", "KeyLost"):
+            yield f"{name}: {told} is told, and its key is lost"
 
 
 def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any]]:
@@ -193,7 +209,7 @@ def _excuses(thing: Thing, found: Json) -> Iterator[str]:
     if target is None:
         yield from ("TargetNotFound", "TargetGone")  # it never was there, or is no more
     elif key is None:
-        yield "TargetNotReady"
+        yield "TargetGone" if has_lost(thing.world, target) else "TargetNotReady"
     elif key.is_leaving:
         yield "TargetPendingDeletion"
     elif key.state == "Disabled":

@@ -11,6 +11,7 @@ from tests.simulation.etcd import Json
 from tests.simulation.histories import Histories
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.kms_keys import Key
+from tests.simulation.losses import given_up
 from tests.simulation.watched import left_alone
 from tests.simulation.world import NAMESPACE, START, World
 
@@ -22,10 +23,11 @@ ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
 class AwsWrites:
-    """Look at one after the other, in their order. watched: ARNs of keys that are only observed."""
+    """Look at one after the other, in their order. watched: ARNs of keys that are only observed; destroyed: ids of those that are lost."""
 
     def __init__(self, world: World, histories: Histories) -> None:
         self.watched: set[str] = set()
+        self.destroyed: set[str] = set()
         self._world = world
         self._histories = histories
         self._once: Counter[tuple[str, str, str]] = Counter()  # operation, owner, region
@@ -70,12 +72,7 @@ class AwsWrites:
     def _made(self, call: Call) -> None:
         tags = _tags(call)
         uid = tags.get(UID_TAG, "")
-        owners = Counter(
-            (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG))
-            for key in self._world.kms.made
-            if UID_TAG in key.tags and not key.is_replica
-        )
-        hold("I1", max(owners.values()) == 1, f"{call} made a second key of {uid}")
+        self._is_only(call, uid)
         ahead = [e.body for e in self._histories.of(uid, call.at) if "creationAttempt" in e.body.get("status", {})]
         finalized = any(KMSKEY_FINALIZER in body["metadata"].get("finalizers", ()) for body in ahead)
         hold("I2", finalized, f"{call} was not written ahead")
@@ -83,6 +80,13 @@ class AwsWrites:
         version = next(body for body in ahead if body["status"]["creationAttempt"] == attempt)
         hold("I3", _asks_for(version, call), f"{call} with {call.parameters}, and the attempt is that of {version}")
         self._belongs(call, _owner(tags))
+
+    def _is_only(self, call: Call, uid: str) -> None:
+        """But for those that are lost, and were named so by the user before."""
+        replaced = given_up((entry.body for entry in self._histories.of(uid, call.at)), self.destroyed)
+        keys = [key for key in self._world.kms.made if key.tags.get(UID_TAG) == uid and not key.is_replica]
+        left = {key.key_id for key in keys} - replaced
+        hold("I1", len(left) == 1, f"{call} made a second key of {uid} beside {left}")
 
     def _scheduled(self, call: Call, key: Key) -> None:
         versions = self._histories.recent(_owner(key.tags), call.at)

@@ -12,6 +12,7 @@ from tests.simulation.checks import hold
 from tests.simulation.etcd import Entry, Json
 from tests.simulation.histories import Histories, uid_of
 from tests.simulation.kms_keys import Key
+from tests.simulation.losses import given_up
 from tests.simulation.watched import only_looks, unmarked
 from tests.simulation.world import START, World
 
@@ -40,6 +41,11 @@ class Invariants:
     def watched(self) -> set[str]:
         """ARNs of keys that are only observed."""
         return self._writes.watched
+
+    @property
+    def destroyed(self) -> set[str]:
+        """The ids of keys whose window has ended while their objects lived."""
+        return self._writes.destroyed
 
     def check(self) -> None:
         """Raises BrokenError."""
@@ -71,17 +77,22 @@ class Invariants:
 
     def _look_at_key(self, entry: Entry) -> None:
         metadata, status = entry.body["metadata"], entry.body.get("status", {})
-        uid = uid_of(entry)
         if "keyId" in status:
-            self._key_ids[uid].add(status["keyId"])
-        kept = len(self._key_ids[uid]) <= 1 or entry.ref.name in self._world.forged
-        hold("I11", kept, f"{entry.ref.name} was given another key: {self._key_ids[uid]}")
+            self._look_at_key_id(entry, status["keyId"])
         if only_looks(entry.body):
             unmarked(entry)
         elif entry.change == "DELETED":
             hold("I19", self._dealt_with(entry), f"{entry.ref.name} went, and its key is not dealt with: {self._key_of(entry)}")
         elif status.keys() & {"creationAttempt", "keyId"} and entry.change == "MODIFIED":
             hold("I13", KMSKEY_FINALIZER in metadata.get("finalizers", ()), f"{entry.ref.name} has a key and no finalizer")
+
+    def _look_at_key_id(self, entry: Entry, key_id: str) -> None:
+        """One that is lost, and was named so by the user before, is the only one that has a successor."""
+        former, name = self._key_ids[uid_of(entry)], entry.ref.name
+        former.add(key_id)
+        replaced = given_up((version.body for version in self._histories.of(uid_of(entry), entry.at)), self.destroyed)
+        kept = former - replaced <= {key_id} or name in self._world.forged
+        hold("I11", kept, f"{name} was given another key: {former}, of which {replaced} may be replaced")
 
     def _dealt_with(self, entry: Entry) -> bool:
         key = self._key_of(entry)

@@ -4,7 +4,8 @@ Rules:
 1. After every step all invariants are checked (invariants.py); at the end everything that goes wrong is switched off, and the world must come
    to rest: every object as declared, every key of a deleted object dealt with, nothing leaked, nothing written any more (at_rest.py).
 2. The steps are one idea a file: what users do to keys (machine_users.py) and to what hangs on keys (machine_dependents.py), what others do
-   in AWS (machine_others.py), what happens on the wires (machine_wires.py) and to the processes (machine_processes.py).
+   in AWS (machine_others.py), what is lost there (machine_losses.py), what happens on the wires (machine_wires.py) and to the processes
+   (machine_processes.py).
 3. A run depends on nothing but hypothesis' choices, so that a failing seed fails again.
 """
 
@@ -24,6 +25,7 @@ from tests.simulation.etcd import Json
 from tests.simulation.kms_model import late
 from tests.simulation.lines import undisturbed
 from tests.simulation.machine_dependents import DependentUsers
+from tests.simulation.machine_losses import Losses
 from tests.simulation.machine_others import CREDENTIALS, OTHER_CANARY, Others
 from tests.simulation.machine_processes import Processes
 from tests.simulation.machine_specs import CASTS, OTHER_PROVIDER, PLAIN, SPECIAL
@@ -38,7 +40,7 @@ RESYNC_SECONDS = 67.0
 TAKEOVER_SECONDS = 60.0  # a lease that was just renewed ends, and one who waits for it tries
 
 
-class Machine(Processes, DependentUsers, Others, Wires):
+class Machine(Processes, DependentUsers, Others, Losses, Wires):
     """One world, from its beginning to its rest."""
 
     @initialize(
