@@ -25,6 +25,7 @@ DOORS = ("aws.channels", "aws.clients", "controller.kube")
 BACKGROUND = ("LIST", "WATCH", "leases", "events")
 # The first resync after a change learns what no answer to a write tells, such as the date of the next rotation; the second learns nothing.
 RESYNC_SECONDS = 67.0
+PATIENCE_SECONDS = 1800.0  # a rotation whose answer is lost is looked for for five minutes, and so may be the next one
 OLD_SECONDS = 400.0  # by then a key that is missing is not taken for a new one
 
 POLICY = (
@@ -115,7 +116,7 @@ class Scenario:
             await world.gone(NAME)
         else:
             await world.until(lambda: not self.is_lost or world.status(NAME)["keyId"] != world.kms.made[0].key_id)
-            await world.ready(NAME)
+            await world.ready(NAME, within=PATIENCE_SECONDS)
 
     def find(self, world: World) -> Json | None:
         return world.find(NAME)
