@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from reconcilers.names import UID_TAG
+from reconcilers.primaries import NO_REPLICATION
 from tests.simulation.checks import CHECKED
 from tests.simulation.dependents import Thing, alias, grant
 from tests.simulation.etcd import Json
@@ -14,8 +15,9 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import has_lost, names
 from tests.simulation.machine_specs import WRONG, is_wrong
+from tests.simulation.moves import compared_with_primary, is_away, told_of, waits_for_the_primary
 from tests.simulation.watched import is_told, only_looks, shown
-from tests.simulation.world import World
+from tests.simulation.world import REGION, World
 
 OF_DEPENDENTS = frozenset({"alias/front", "alias/back", "alias/far"})
 
@@ -65,10 +67,11 @@ def leaked(world: World, taken_back: set[str]) -> list[Key]:
 
 
 def _is_wanted(key: Key, obj: Json | None) -> bool:
-    """Under a spec that is refused nothing is done, and so no replica goes either."""
-    if obj is None or not key.is_replica or is_wrong(obj["spec"]):
+    """Under a spec that is refused nothing is done, and so no replica goes either; nor does one that has become the primary."""
+    if obj is None or is_wrong(obj["spec"]) or obj.get("status", {}).get("keyArn") == key.arn:
         return obj is not None
-    return any(one["region"] == key.region for one in obj["spec"].get("replicas", ()))
+    known = key.region == REGION or (not key.is_replica and told_of(obj, key.region) is not None)
+    return known or any(one["region"] == key.region for one in obj["spec"].get("replicas", ()))
 
 
 def _is_reached(provider: Json) -> bool:
@@ -96,7 +99,7 @@ def _is_done(world: World, name: str) -> bool:
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
-    return waits or world.is_ready(name) or _is_refused(world, name)
+    return waits or world.is_ready(name) or _is_refused(world, name) or waits_for_the_primary(world, name)
 
 
 def _is_refused(world: World, name: str) -> bool:
@@ -141,7 +144,13 @@ def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any
         yield "grants", *_sets({one["name"] for one in spec.get("grants", ())}, _grants(key), only_added=older)
     yield "aliases", *_sets(_names(spec.get("aliases", ())), _aliases(key), only_added=older)
     for wish in spec.get("replicas", ()) if enabled else ():
-        yield from _compared_there(spec, wish, _replica(key, wish["region"], world), only_added=older)
+        replica = _replica(key, wish["region"], world)
+        if replica is None and is_away(key, world):
+            yield f"replica in {wish['region']}", NO_REPLICATION, told_of(obj, wish["region"])
+        else:
+            yield from _compared_there(spec, wish, replica, only_added=older)
+    if key.multi_region and enabled:
+        yield from compared_with_primary(obj, key, world)
 
 
 def _compared_there(spec: Json, wish: Json, replica: Key | None, *, only_added: bool) -> Iterator[tuple[str, Any, Any]]:

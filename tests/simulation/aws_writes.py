@@ -8,17 +8,18 @@ from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from tests.simulation.calls import Call
 from tests.simulation.checks import hold
 from tests.simulation.etcd import Json
-from tests.simulation.histories import Histories
+from tests.simulation.histories import PASS_SECONDS, Histories
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import given_up
 from tests.simulation.watched import left_alone
-from tests.simulation.world import NAMESPACE, START, World
+from tests.simulation.world import NAMESPACE, REGION, START, World
 
 LEASE_SECONDS = 15.0
 WRITE_SECONDS = 7.5  # the longest that a call may take under such a lease
 SCHEDULES = (None, "ScheduleKeyDeletion", "Delete", "ForceDelete")
 TICK = timedelta(microseconds=1)
+SEEN = timedelta(seconds=PASS_SECONDS + 300)  # how late a read may be when a pass begins, and how long that may take
 ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
@@ -91,7 +92,8 @@ class AwsWrites:
     def _scheduled(self, call: Call, key: Key) -> None:
         versions = self._histories.recent(_owner(key.tags), call.at)
         willing = [v for v in versions if v["spec"].get("deletionPolicy") in SCHEDULES]
-        asked = [v for v in willing if "deletionTimestamp" in v["metadata"] or (key.is_replica and not _wants(v, key.region))]
+        was_replica = key.region != REGION and any(one.is_replica for one in self._lately(key, call))
+        asked = [v for v in willing if "deletionTimestamp" in v["metadata"] or (was_replica and not _wants(v, key.region))]
         hold("I4", bool(asked), f"{call}, and no object of the key asked for it")
         days = call.parameters["PendingWindowInDays"]
         windows = {_window(v) for v in asked}
@@ -115,6 +117,11 @@ class AwsWrites:
 
         asked, done = self._histories.times(owner, asks), self._once[call.name, owner, region]
         hold("I20", done <= asked, f"{call} was done {done} times, and asked for {asked} times")
+
+    def _lately(self, key: Key, call: Call) -> list[Key]:
+        """What the key was, as far as the pass that made the call may have seen it: others may have made a primary of it meanwhile."""
+        now = START + timedelta(seconds=call.at)
+        return [key, *self._world.kms.versions(key.arn, now - SEEN, now)]
 
     def _key_before(self, call: Call) -> Key | None:
         """The key that the call is about, as it was just before."""

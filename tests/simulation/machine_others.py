@@ -75,6 +75,16 @@ class Others(Life):
                 for parameters in _parameters(operation, key, 0):
                     self.outside(key, operation, **parameters)
 
+    @precondition(lambda self: self.live and any(key.is_replica for key in self._keys()))
+    @rule(which=WHICH)
+    def move_a_primary(self, which: int) -> None:
+        """To where a replica is, or back."""
+        replicas = [key for key in self._keys() if key.is_replica]
+        for target in replicas[which % len(replicas) :][:1] if replicas else []:
+            for primary in self._keys():
+                if primary.key_id == target.key_id and not primary.is_replica:
+                    self.outside(primary, "UpdatePrimaryRegion", KeyId=primary.arn, PrimaryRegion=target.region)
+
     @rule(known=st.booleans(), provider=st.sampled_from(sorted(CREDENTIALS)))
     def change_credentials(self, known: bool, provider: str) -> None:
         self.did("credentials work again" if known else "credentials refused")
