@@ -39,14 +39,15 @@ class Reads:
     def create_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begins it."""
         task = asyncio.create_task(work)
+        task.add_done_callback(_was_seen)
         self._tasks.append(task)
         return task
 
     async def finished(self) -> None:
-        """Raises what the first that failed has raised; the others are under way then."""
+        """Raises what the first that failed has raised; the others are under way then. One that was cancelled has not read."""
         if self._tasks:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
-            failed = [task for task in self._tasks if task in done and not task.cancelled() and task.exception() is not None]
+            failed = [task for task in self._tasks if task in done and (task.cancelled() or task.exception() is not None)]
             for task in failed[:1]:
                 task.result()
 
@@ -55,9 +56,12 @@ class Reads:
         left = {task for task in self._tasks if task.cancel()}
         if left:
             await asyncio.wait(left)
-        for task in self._tasks:
-            if not task.cancelled():
-                task.exception()  # else asyncio tells of one that nobody has asked for
+
+
+def _was_seen(task: asyncio.Task[Any]) -> None:
+    """asyncio tells of an exception that nobody has asked for."""
+    if not task.cancelled():
+        task.exception()
 
 
 @asynccontextmanager

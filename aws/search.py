@@ -63,6 +63,7 @@ class Search:
     def __init__(self) -> None:
         self._known: dict[_Place, dict[str, _Known]] = {}  # then by key ARN
         self._scanning: defaultdict[_Place, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._missed: dict[str, float] = {}  # since when KMS does not know a key that the tag index shows
 
     async def find_owned(self, connection: Connection, cluster_id: str, uid: str, *, thorough: bool, asked: Asked) -> Candidates:
         """The keys that carry the object's owner tags, each observed.
@@ -79,11 +80,20 @@ class Search:
             except BlockedError as error:
                 if found is None or error.failure.code not in DENIED_CODES:
                     raise _naming_permissions(error) from None
-        owned = (found or set()) | {arn for arn, key in (scanned or {}).items() if key.owner == owner}
-        sights = {arn: await _candidate(connection, arn, owner, asked) for arn in sorted(owned)}
-        late = {arn for arn, key in (scanned or {}).items() if key.is_late} | {arn for arn, key in sights.items() if isinstance(key, Missing)}
+        listed = scanned or {}
+        # At this very moment, before anything is awaited: another's scan may change what is known of a key.
+        late = {arn for arn, key in listed.items() if key.is_late}
+        new = {arn for arn, key in listed.items() if key.owner == owner and not key.settled}
+        owned = (found or set()) | {arn for arn, key in listed.items() if key.owner == owner}
+        sights = {arn: await _candidate(connection, arn, owner, asked, is_new=arn in new) for arn in sorted(owned)}
+        late |= {arn for arn, key in sights.items() if isinstance(key, Missing) and self._may_come(arn, is_listed=arn in listed)}
         keys = tuple(key for key in sights.values() if isinstance(key, ObservedKey))
         return Candidates(keys, thorough=scanned is not None, unshown=tuple(sorted(late)))
+
+    def _may_come(self, arn: str, *, is_listed: bool) -> bool:
+        """Whether a key that KMS does not know may be a new one. The tag index may tell for a while of one that is gone for good."""
+        now = asyncio.get_running_loop().time()
+        return is_listed or now - self._missed.setdefault(arn, now) < SETTLE_SECONDS
 
     async def _scan(self, connection: Connection) -> dict[str, _Known]:
         asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)
@@ -123,8 +133,9 @@ async def _read_owners(connection: Connection, known: dict[str, _Known], arns: I
     for arn in arns:
         key, began = known[arn], loop.time()
         tags = await _tags(connection, arn)
-        key.settled = began - key.first_seen >= SETTLE_SECONDS
-        key.is_late = isinstance(tags, Missing) and not key.settled
+        is_old = began - key.first_seen >= SETTLE_SECONDS
+        key.settled = is_old and isinstance(tags, dict)
+        key.is_late = isinstance(tags, Missing) and not is_old
         key.owner = _owner(tags) if isinstance(tags, dict) else None
         if isinstance(tags, dict):
             key.read = began
@@ -162,10 +173,15 @@ async def observe_candidate(connection: Connection, arn: str, asked: Asked, *, n
     return await observe_rest(connection, described, asked)
 
 
-async def _candidate(connection: Connection, arn: str, owner: _Owner, asked: Asked) -> ObservedKey | Missing | None:
+async def _candidate(
+    connection: Connection, arn: str, owner: _Owner, asked: Asked, *, is_new: bool
+) -> ObservedKey | Missing | None:
+    """is_new: its tags were just read, and it was not listed for long. If it shows none now, then KMS is late, as if it knew no such key."""
     key = await observe_candidate(connection, arn, asked, named=True)
     if not isinstance(key, ObservedKey) or isinstance(key.tags, Unobservable):  # not for us to judge: better than making another one
         return key
+    if is_new and not key.tags.keys() & {CLUSTER_TAG, UID_TAG}:
+        return Missing(arn)
     return key if (key.tags.get(CLUSTER_TAG), key.tags.get(UID_TAG)) == owner else None
 
 

@@ -5,6 +5,9 @@
 3. Observe, plan, store what the plan says must be stored first, apply, fold each answer into what was seen, and plan again.
 4. Report the status, if it differs.
 
+The object is the user's as it was when the pass began, and ours as we have written it since; where an answer shows that the user has changed
+it meanwhile, the rest is the next pass's. What is written ahead of a call is stored only on the version that was planned for.
+
 Nothing here needs more care than that: each call may be repeated, so a pass may be cut off between any two awaits.
 """
 
@@ -192,7 +195,7 @@ class DependentPass(Generic[P, S, V]):
         """The actions in order; the status first where they depend on its memory, and last in any case."""
         for action in plan.actions:
             if plan.write_ahead and not isinstance(action, AddFinalizer):
-                await self.report(plan.status)
+                await self.report(plan.status, exact=True)  # what is not sent must not be waited for
             if self._is_outdated:
                 log.info("changed_meanwhile", left=action.told)
                 return AT_ONCE
@@ -228,10 +231,10 @@ class DependentPass(Generic[P, S, V]):
             log.warning("aws_refused", **told)
         return plan.look_again
 
-    async def report(self, status: S) -> None:
-        """Store the status if it differs, and tell what is new in it."""
+    async def report(self, status: S, *, exact: bool = False) -> None:
+        """Store the status if it differs, and tell what is new in it. exact: only on the very version of the object that is known."""
         before = self.obj.status
-        await self._own.report(before, status)
+        await self._own.report(before, status, exact=exact)
         told = news(before.conditions, status.conditions)
         if told is not None:
             self._means.events.record(self._regarding, told.type, told.reason, "Reconcile", told.message)

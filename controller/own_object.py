@@ -29,9 +29,9 @@ class OwnObject:
         self._own = own
         self._resource = resource
 
-    async def report(self, before: Model, after: Model) -> None:
-        """Store the status if it differs. Raises KubeError."""
-        operations = status_patch(self.obj, plain(before), plain(after))
+    async def report(self, before: Model, after: Model, *, exact: bool = False) -> None:
+        """Store the status if it differs; exact: only on the version of the object that is known. Raises KubeError."""
+        operations = status_patch(self.obj, plain(before), plain(after), exact=exact)
         if operations:
             await self._patch("status", operations)
 

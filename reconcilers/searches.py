@@ -18,6 +18,7 @@ _NOT_THOROUGH = (
 )
 
 
+MOST_NAMED = 3
 _NOT_SHOWN = "KMS lists keys that it does not know everywhere yet, and one of them may be this object's: {}. This passes within minutes."
 
 
@@ -53,7 +54,8 @@ def not_proved(key: KeyObject, seen: Candidates) -> Problem:
     """Why a search that found no key of this object does not mean that there is none, though the grace is over."""
     late = _late(key, seen)
     if seen.thorough and late:
-        return Problem(Reason.CREATION_UNKNOWN, _NOT_SHOWN.format(", ".join(late)), stalled=False)
+        others = f", and {len(late) - MOST_NAMED} more" if len(late) > MOST_NAMED else ""
+        return Problem(Reason.CREATION_UNKNOWN, _NOT_SHOWN.format(", ".join(late[:MOST_NAMED]) + others), stalled=False)
     return Problem(Reason.CREATION_UNKNOWN, _NOT_THOROUGH)
 
 

@@ -113,3 +113,16 @@ async def test_a_deadline_ends_all_reads_and_is_known_as_one_after_a_read_has_fa
     with pytest.raises(TimeoutError):
         await both()
     assert ended == pytest.approx([0.5, 1, 1.5, 10])
+
+
+async def _cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+async def test_a_read_that_ends_as_cancelled_is_no_answer() -> None:
+    async def read() -> None:
+        async with reading() as reads:
+            reads.create_task(_cancelled())
+
+    with pytest.raises(asyncio.CancelledError):
+        await read()

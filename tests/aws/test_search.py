@@ -129,6 +129,15 @@ async def test_a_key_that_is_listed_and_not_known_yet_is_named_as_long_as_that_m
     assert names(await find(account, Search(), thorough=True)) == ("late",)
 
 
+@pytest.mark.virtual_time
+async def test_a_key_that_only_the_tag_index_tells_of_is_gone_for_good_after_a_while() -> None:
+    account, finder = Account(), Search()
+    account.index = ["gone"]
+    assert (await find(account, finder, thorough=True)).unshown == (arn("gone"),)
+    await asyncio.sleep(SETTLE_SECONDS)
+    assert (await find(account, finder, thorough=True)).unshown == ()
+
+
 async def test_awss_own_keys_are_never_candidates() -> None:
     assert names(await find(Account(mine=OURS, aws=OURS), thorough=True)) == ("mine",)
 

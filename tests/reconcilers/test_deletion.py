@@ -248,6 +248,13 @@ class TestKeysThatAreNotRemembered:
         assert "kms:ListKeys" in message
         assert message.endswith(LET_GO)
 
+    def test_a_deletion_waits_for_kms_itself_and_says_so(self) -> None:
+        made = plan(dying(status=attempted(60 * MINUTE)), Candidates((), thorough=True, unshown=(arn(OTHER_KEY_ID),)))
+        reason, message = told(made)
+        assert (made.actions, made.look_again, reason) == ((), MINUTE, Reason.CREATION_UNKNOWN)
+        assert OTHER_KEY_ID in message
+        assert LET_GO not in message
+
     def test_without_an_attempt_too_every_key_is_looked_at_before_the_object_goes(self) -> None:
         """A status can get lost; the tag index does not know a key of a minute ago."""
         assert types(plan(dying(status=KMSKeyStatus()), Candidates((), thorough=True))) == GO

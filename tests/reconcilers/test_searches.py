@@ -59,6 +59,13 @@ def test_nothing_is_proved_while_kms_shows_a_key_in_one_place_that_it_does_not_k
     assert proves_none(key(status=lost), late, operator(), NOW), "of the lost key itself the tag index may tell for a while"
 
 
+def test_of_many_keys_that_are_late_three_are_named() -> None:
+    late = Candidates((), thorough=True, unshown=tuple(arn(f"key-{number}") for number in range(1000)))
+    message = not_proved(key(status=attempted(60 * MINUTE)), late).message
+    assert message.count("key/key-") == 3
+    assert "997 more" in message
+
+
 def test_a_refusal_is_not_forgotten_over_another_failure() -> None:
     """The status tells the last error only; that no attempt is open, it tells as well."""
     slow = Failure(FailureKind.RETRY, "GetResources", "ThrottlingException", "Rate exceeded")

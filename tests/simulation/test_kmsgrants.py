@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.simulation.aws_wires import lost_answer
+from tests.simulation.calls import Call
 from tests.simulation.dependents import READ, SIGNING, WRITE, Thing, at, grant, provide
 from tests.simulation.kms_model import late
+from tests.simulation.lines import Point, undisturbed
 from tests.simulation.world import World
 
 pytestmark = pytest.mark.virtual_time
@@ -258,3 +260,20 @@ async def test_a_retained_grant_stays_and_needs_no_call() -> None:
         made.delete()
         await made.gone()
         assert (len(_on(world, "one")), _writes(world, began)) == (1, {})
+
+
+async def test_a_grant_deleted_during_its_pass_waits_for_nothing_that_was_not_asked_for() -> None:
+    async with World() as world:
+        await _keys(world, "one")
+        made = await _grant(world, **at("one"), **READ)
+
+        def delete(call: Call, point: Point) -> float:
+            if (call.name, point) == ("PATCH kmsgrants/status", "before") and made.find() is not None:
+                made.delete()
+                world.traffic.watcher = undisturbed
+            return 0.0
+
+        world.traffic.watcher = delete
+        made.patch({"spec": {"operations": [*READ["operations"], "Encrypt"]}})
+        await made.gone(within=20)
+        assert _on(world, "one") == []
