@@ -39,7 +39,7 @@ class Reads:
     def create_task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begins it."""
         task = asyncio.create_task(work)
-        task.add_done_callback(_was_seen)
+        task.add_done_callback(was_seen)
         self._tasks.append(task)
         return task
 
@@ -47,8 +47,7 @@ class Reads:
         """Raises what the first that failed has raised; the others are under way then. One that was cancelled has not read."""
         if self._tasks:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
-            failed = [task for task in self._tasks if task in done and (task.cancelled() or task.exception() is not None)]
-            for task in failed[:1]:
+            for task in filter(done.__contains__, self._tasks):
                 task.result()
 
     async def end(self) -> None:
@@ -58,8 +57,8 @@ class Reads:
             await asyncio.wait(left)
 
 
-def _was_seen(task: asyncio.Task[Any]) -> None:
-    """asyncio tells of an exception that nobody has asked for."""
+def was_seen(task: asyncio.Task[Any]) -> None:
+    """For the end of a task for which nobody may wait any more: asyncio tells of an exception that nobody has asked for."""
     if not task.cancelled():
         task.exception()
 

@@ -17,7 +17,7 @@ from collections.abc import Container, Iterator
 
 import structlog
 
-from aws.answers import KEYS, TAGGED, TAGS, decode, reading
+from aws.answers import KEYS, TAGGED, TAGS, decode, reading, was_seen
 from aws.clients import Connection
 from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError
@@ -64,7 +64,7 @@ class EarlierKeys:
         """One load for all who wait; it goes on when one of them gives up."""
         if place.loading is None or place.loading.done():
             place.loading = asyncio.create_task(self._load(connection, place), name="load earlier keys")
-            place.loading.add_done_callback(_was_seen)
+            place.loading.add_done_callback(was_seen)
         await asyncio.shield(place.loading)
 
     async def _load(self, connection: Connection, place: _Place) -> None:
@@ -104,12 +104,6 @@ class EarlierKeys:
             for _ in range(READERS):
                 group.create_task(_read_tags(connection, remaining, tags))
         return tags
-
-
-def _was_seen(load: asyncio.Task[None]) -> None:
-    """asyncio tells of an exception that nobody has asked for; all who waited for this one may have given up."""
-    if not load.cancelled():
-        load.exception()
 
 
 async def _read_tags(connection: Connection, arns: Iterator[str], tags: dict[str, dict[str, str]]) -> None:

@@ -17,7 +17,7 @@ from aws.clients import Connection
 from aws.errors import AWSError, InvalidAccessError
 from aws.kms import described, lockout_bypass, observe_key, tag_list
 from reconcilers.actions import ReplicateKey
-from reconcilers.arns import in_region
+from reconcilers.arns import id_of, in_region
 from reconcilers.codes import AUTHENTICATION_CODES, NOT_FOUND
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
@@ -85,7 +85,7 @@ def _unobservable(error: AWSError | InvalidAccessError, region: str) -> Unobserv
 
 def _request(action: ReplicateKey) -> dict[str, Any]:
     parameters: dict[str, Any] = {
-        "KeyId": action.key.rpartition("/")[2],
+        "KeyId": id_of(action.key),
         "ReplicaRegion": action.region,
         "Description": action.description,
         "Tags": tag_list(action.tags),

@@ -40,7 +40,7 @@ from controller.provider_access import ProviderRules
 from controller.read_only import Clouds, read_only
 from controller.secrets import SECRETS
 from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, KeyAction, RecordKey, RemoveFinalizer, WriteExport
-from reconcilers.arns import region_of
+from reconcilers.arns import id_of, region_of
 from reconcilers.conditions import find
 from reconcilers.failures import explain
 from reconcilers.fields import DeletionPolicy
@@ -209,7 +209,7 @@ def _key_id(action: Action) -> str | None:
         case RecordKey(found=found):
             return found.key_id
         case _:
-            return action.key.rpartition("/")[2]
+            return id_of(action.key)
 
 
 def given_secrets(manifests: Sequence[Manifest]) -> dict[str, bytes]:

@@ -104,11 +104,11 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
         return _block(key, unreadable.message, operator, now)
     if proves_none(key, seen, operator, now):
         return _release(key, "it has no key")
-    why = not_proved(key, seen)
-    if grace_is_over(key, operator, now) and why.stalled:
-        return _block(key, why.message, operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key before the object goes."
     if grace_is_over(key, operator, now):
+        why = not_proved(key, seen)
+        if why.stalled:
+            return _block(key, why.message, operator, now)
         message = why.message
     return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key, now))
 

@@ -16,10 +16,8 @@ _NOT_THOROUGH = (
     "Whether there is a key of this object cannot be told for certain: "
     "allow kms:ListKeys and kms:ListResourceTags to the provider's identity."
 )
-
-
-MOST_NAMED = 3
 _NOT_SHOWN = "KMS lists keys that it does not know everywhere yet, and one of them may be this object's: {}. This passes within minutes."
+_MOST_NAMED = 3  # in a condition's message
 
 
 def search_delay(key: KeyObject, now: datetime) -> timedelta:
@@ -54,8 +52,8 @@ def not_proved(key: KeyObject, seen: Candidates) -> Problem:
     """Why a search that found no key of this object does not mean that there is none, though the grace is over."""
     late = _late(key, seen)
     if seen.thorough and late:
-        others = f", and {len(late) - MOST_NAMED} more" if len(late) > MOST_NAMED else ""
-        return Problem(Reason.CREATION_UNKNOWN, _NOT_SHOWN.format(", ".join(late[:MOST_NAMED]) + others), stalled=False)
+        others = f", and {len(late) - _MOST_NAMED} more" if len(late) > _MOST_NAMED else ""
+        return Problem(Reason.CREATION_UNKNOWN, _NOT_SHOWN.format(", ".join(late[:_MOST_NAMED]) + others), stalled=False)
     return Problem(Reason.CREATION_UNKNOWN, _NOT_THOROUGH)
 
 
