@@ -7,7 +7,8 @@ Rules:
 3. A replica is kept as declared by the rules for the key itself (repairs.py). It is ours if its owner tags say so, or if they are all missing
    and KMS has answered our own ReplicateKey for it: some backends drop the tags of that call.
 4. A replica that left the spec goes the way that the deletion policy names, if the status remembers it as one that was kept; then it is let
-   go of. What is nobody's, or another object's, is shown and never touched.
+   go of. What we put on it is remembered, so that nothing stays on it unasked if the spec asks for that region again. What is nobody's, or
+   another object's, is shown and never touched.
 5. The key itself must be enabled to be replicated, so it is disabled after that.
 6. The primary may have been moved to one of the regions: primaries.py.
 
@@ -48,14 +49,8 @@ SHOWN_ONLY = "The spec does not ask for this replica: the operator leaves it alo
 
 # What the status has to hold before a write: the rest of a record is what was seen.
 _MEMORY = ("managed", "creation_attempt", "managed_tag_keys", "aliases")
-_NOTHING_OURS: dict[str, Any] = {
-    "managed": False,
-    "creation_attempt": None,
-    "managed_tag_keys": (),
-    "aliases": (),
-    "reached": {},
-    "message": SHOWN_ONLY,
-}
+_LET_GO: dict[str, Any] = {"managed": False, "creation_attempt": None, "reached": {}, "message": SHOWN_ONLY}
+_NOTHING_OURS: dict[str, Any] = _LET_GO | {"managed_tag_keys": (), "aliases": ()}
 
 Records = tuple[ReplicaStatus, ...]
 
@@ -313,7 +308,8 @@ def _surplus(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
     if is_due and not ours and shows_no_tags_yet(record, seen, scene.now):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the tags of the new replica yet.", SOON)
     if not is_due or not ours:
-        return RegionPlan(record.model_copy(update=_NOTHING_OURS))
+        may_be_ours = ours or isinstance(seen.tags, Unobservable)
+        return RegionPlan(record.model_copy(update=_LET_GO if may_be_ours else _NOTHING_OURS))
     record = record.model_copy(update={"managed": True, "creation_attempt": None})
     return _dispose(scene, record, seen)
 
@@ -331,7 +327,7 @@ def _dispose(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
     if due:
         return RegionPlan(record, due)
     why = f"it is not in the spec any more, and is {seen.state} in AWS"
-    return RegionPlan(record.model_copy(update=_NOTHING_OURS), (ForgetReplica(seen.arn, seen.region, why),))
+    return RegionPlan(record.model_copy(update=_LET_GO), (ForgetReplica(seen.arn, seen.region, why),))
 
 
 def _waits(record: ReplicaStatus, reason: Reason, message: str, look_again: timedelta) -> RegionPlan:

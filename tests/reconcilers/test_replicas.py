@@ -18,6 +18,7 @@ from reconcilers.actions import (
     ReplicateKey,
     ScheduleKeyDeletion,
     TagResource,
+    UntagResource,
     UpdateKeyDescription,
 )
 from reconcilers.arns import in_region
@@ -243,6 +244,23 @@ def test_a_replica_that_nobody_asks_for_is_shown_and_holds_up_nothing(seen: Any,
     (shown,) = planned.records
     assert not shown.managed
     assert shown.message
+
+
+@pytest.mark.parametrize(
+    ("tags", "remembers"),
+    [({**OWNER_TAGS, "team": "shop"}, True), (DENIED, True), ({**ANOTHER, "team": "shop"}, False)],
+    ids=["ours", "not to be seen", "another's"],
+)
+def test_what_we_put_on_a_replica_is_remembered_after_it_was_let_go_of(tags: Any, remembers: bool) -> None:
+    left = KMSKeySpec(multi_region=True, deletion_policy=DeletionPolicy.RETAIN)
+    (let_go,) = plan(primary(eu=replica()), left, record(managed=True, managed_tag_keys=("team",), aliases=("alias/a",))).records
+    assert not let_go.managed
+    seen = replica(tags=tags, aliases={"alias/a": THERE})
+    (shown,) = plan(primary(eu=seen), left, let_go).records
+    assert (shown.managed_tag_keys, shown.aliases) == ((("team",), ("alias/a",)) if remembers else ((), ()))
+    back = plan(primary(eu=seen), SPEC, shown)
+    undone = {UntagResource(THERE, ("team",)), DeleteAlias(THERE, "alias/a")}
+    assert (undone <= set(back.due)) is (tags is not DENIED and remembers)
 
 
 def test_a_replica_that_is_gone_and_not_wanted_is_forgotten() -> None:

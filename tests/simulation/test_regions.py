@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from reconcilers.names import OWNER_TAGS
 from reconcilers.primaries import NO_REPLICATION, NO_ROTATION_HERE, OUT_OF_SIGHT
 from tests.simulation.aws_wires import lost_answer, not_sent, refused
 from tests.simulation.faults import Fault
@@ -126,6 +127,29 @@ async def test_a_deletion_waits_for_a_region_that_may_hold_a_replica_and_says_wh
         world.traffic.faults.clear()
         await world.gone("orders")
         assert regions(world) == {REGION: "PendingReplicaDeletion", EU: "PendingDeletion", ASIA: "PendingDeletion"}
+
+
+# -- a region that is asked for again
+
+
+@pytest.mark.parametrize("policy", ["ScheduleKeyDeletion", "Retain", "DisableKey"])
+async def test_a_replica_that_is_asked_for_again_keeps_nothing_of_what_was_asked_for_before(policy: str) -> None:
+    async with World() as world:
+        world.start("a")
+        spec = {"multiRegion": True, "deletionPolicy": policy}
+        world.apply("orders", **spec, tags={"team": "shop", "stage": "prod"}, replicas=[{"region": EU, "aliases": ["orders"]}])
+        await world.ready("orders")
+        await world.advance(HOUR)
+        world.apply("orders", **spec, tags={"team": "shop", "stage": "prod"}, replicas=[])
+        await world.ready("orders")
+        await world.advance(HOUR)
+        world.apply("orders", **spec, tags={"team": "mail"}, replicas=[{"region": EU}])
+        await world.ready("orders")
+        await world.advance(HOUR)
+        replica = in_region(world, EU)
+        assert (replica.state, replica.aliases, set(replica.tags) - set(OWNER_TAGS)) == ("Enabled", frozenset(), {"team"})
+        assert replica.tags["team"] == "mail"
+        assert replicated(world, EU) == 1
 
 
 # -- late reads

@@ -3,7 +3,7 @@
     python -m tests.soak [--runs 10000] [--seed N] [--pairs]
 
 1. Every scenario, disturbed at every point of its traffic: a crash, a lost answer, a shutdown; and crashed at every await of the process.
-2. With --pairs (`make pairs`) also at every pair of points: two crashes, two lost answers. That takes as long as all the rest.
+2. With --pairs (`make pairs`) also at every pair of points: two crashes, two lost answers. That takes three times as long as all the rest.
 3. Random lives of a world (tests/simulation/machine.py), in portions of 50, each from a seed of its own.
 
 The processes share the work, one for each core. At the end stands what was covered, and what was found: for a random run its seed, and the
@@ -23,6 +23,7 @@ from tests.simulation.disturbances import ALL
 from tests.soak.portions import Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out
 
 PORTION = 50
+TELL_SECONDS = 60.0
 
 
 def portions(runs: int, seed: int, *, pairs: bool) -> Iterator[Portion]:
@@ -47,6 +48,7 @@ def main() -> int:
     os.environ["PYTHONHASHSEED"] = "0"  # for the processes of the pool: sets of names have an order too, and a seed must fail again
     _say(f"seed {options.seed}, {os.cpu_count()} processes")
     began, covered, problems = time.monotonic(), Counter[tuple[str, str]](), list[str]()
+    told = began
     work = list(portions(options.runs, options.seed, pairs=options.pairs))
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         for number, done in enumerate(as_completed([pool.submit(carry_out, portion) for portion in work]), start=1):
@@ -55,8 +57,9 @@ def main() -> int:
             problems += found.problems
             for problem in found.problems:
                 _say(problem)
-            if number % 50 == 0:
-                _say(f"{number} of {len(work)} portions, {time.monotonic() - began:.0f} s")
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                _say(f"{number} of {len(work)} portions, {told - began:.0f} s")
     _tell(covered)
     simulations = sum(count for (group, _), count in covered.items() if group == "simulations")
     _say(f"\n{simulations:,} simulations in {time.monotonic() - began:.0f} s, {len(problems)} problems")
