@@ -34,6 +34,8 @@ from reconcilers.states import Asked, Candidates, Missing, ObservedKey, Unobserv
 
 # KMS may show changes "several minutes" late (its documentation); twice the default grace of a lost creation is surely after that.
 SETTLE_SECONDS = 600.0
+# A day: the tag index is minutes late. A key that is gone, and that it tells of even after that, holds its object up once more.
+FORGET_SECONDS = 86_400.0
 # Twenty readers of 20 ms each take KMS's whole quota at our half of it; more would only wait in line.
 READERS = 20
 # KMS's own limit of keys in one account and region; 200 bytes each.
@@ -82,10 +84,10 @@ class Search:
                     raise _naming_permissions(error) from None
         listed = scanned or {}
         # At this very moment, before anything is awaited: another's scan may change what is known of a key.
+        ours = {arn: not key.settled for arn, key in listed.items() if key.owner == owner}
         late = {arn for arn, key in listed.items() if key.is_late}
-        new = {arn for arn, key in listed.items() if key.owner == owner and not key.settled}
-        owned = (found or set()) | {arn for arn, key in listed.items() if key.owner == owner}
-        sights = {arn: await _candidate(connection, arn, owner, asked, is_new=arn in new) for arn in sorted(owned)}
+        owned = sorted((found or set()) | ours.keys())
+        sights = {arn: await _candidate(connection, arn, owner, asked, is_new=ours.get(arn, False)) for arn in owned}
         late |= {arn for arn, key in sights.items() if isinstance(key, Missing) and self._may_come(arn, is_listed=arn in listed)}
         keys = tuple(key for key in sights.values() if isinstance(key, ObservedKey))
         return Candidates(keys, thorough=scanned is not None, unshown=tuple(sorted(late)))
@@ -93,7 +95,9 @@ class Search:
     def _may_come(self, arn: str, *, is_listed: bool) -> bool:
         """Whether a key that KMS does not know may be a new one. The tag index may tell for a while of one that is gone for good."""
         now = asyncio.get_running_loop().time()
-        return is_listed or now - self._missed.setdefault(arn, now) < SETTLE_SECONDS
+        if arn not in self._missed:
+            self._missed = {one: since for one, since in self._missed.items() if now - since < FORGET_SECONDS} | {arn: now}
+        return is_listed or now - self._missed[arn] < SETTLE_SECONDS
 
     async def _scan(self, connection: Connection) -> dict[str, _Known]:
         asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)

@@ -13,7 +13,7 @@ from aws.credentials import Access, AccessRequest
 from aws.errors import BlockedError, RetryableError
 from aws.kms import create_key
 from aws.quotas import RateLimits
-from aws.search import SETTLE_SECONDS, Search, observe_candidate
+from aws.search import FORGET_SECONDS, SETTLE_SECONDS, Search, observe_candidate
 from reconcilers.names import CLUSTER_TAG, UID_TAG
 from reconcilers.states import Asked, Candidates
 from tests.aws.test_kms import CREATE
@@ -242,6 +242,21 @@ async def test_a_scan_that_others_share_does_not_hide_what_was_made_while_it_rea
 
 
 @pytest.mark.virtual_time
+async def test_a_key_that_was_late_when_a_search_judged_stays_so_for_it_though_another_search_finds_it_meanwhile() -> None:
+    account, finder = Account(first=OURS, late=OURS, second=OURS), Search()
+    account.index, account.refused, account.undescribed = ["first", "second"], {"late": "NotFoundException"}, {"late"}
+    slow, fast = await account.connection(RateLimits(per_operation={"DescribeKey": 1})), await account.connection()
+    judging = asyncio.create_task(finder.find_owned(slow, "cluster", "uid", thorough=True, asked=Asked()))
+    await asyncio.sleep(0.5)  # it has scanned, and looked at the first
+    assert account.operations().count("DescribeKey") == 1
+    account.refused, account.undescribed = {}, set()
+    assert names(await finder.find_owned(fast, "cluster", "uid", thorough=True, asked=Asked())) == ("first", "late", "second")
+    assert not judging.done()
+    found = await judging
+    assert (names(found), found.unshown) == (("first", "second"), (arn("late"),))
+
+
+@pytest.mark.virtual_time
 async def test_who_waits_for_a_scan_that_fails_makes_its_own_and_reads_what_that_one_was_denied() -> None:
     account = Account(mine=OURS, **{f"foreign-{number}": {} for number in range(100)}, broken={})
     account.refused = {"mine": DENIED, "broken": "KMSInternalException"}
@@ -274,6 +289,16 @@ async def test_the_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
         account.answers["GetCallerIdentity"] = lambda *_, identity=identity: identity
         await find(account, finder, thorough=True)
     assert sum(map(len, finder._known.values())) <= 5
+
+
+@pytest.mark.virtual_time
+async def test_keys_that_are_gone_for_good_are_not_remembered_for_ever() -> None:
+    account, finder = Account(), Search()
+    for number in range(30):
+        account.index = [f"gone-{number}"]
+        await find(account, finder)
+        await asyncio.sleep(FORGET_SECONDS / 10)
+    assert len(finder._missed) <= 11
 
 
 async def test_the_emulator_finds_by_tag_and_by_scan(connection: Connection) -> None:
