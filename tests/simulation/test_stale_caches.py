@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.names import UID_TAG
+from reconcilers.names import PAUSED_ANNOTATION, PLAN_ANNOTATION, UID_TAG
 from tests.simulation.aws_wires import internal_error
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Json
@@ -167,6 +167,27 @@ async def test_an_object_that_is_changed_and_deleted_during_a_pass_goes_as_it_sa
         world.apply("orders", **FULL)
         await world.gone("orders")
         assert [key.state for key in world.kms.keys] == ["Enabled"]
+
+
+@pytest.mark.holds("I12")
+@pytest.mark.parametrize("annotation", [PAUSED_ANNOTATION, PLAN_ANNOTATION])
+async def test_an_object_that_is_paused_or_only_planned_for_while_its_key_is_made_gets_a_key_and_no_more(annotation: str) -> None:
+    async with World() as world:
+        world.start("a")
+
+        def hold(call: Call, point: Point) -> float:
+            if (call.name, point) == ("CreateKey", "after"):
+                world.patch("orders", {"metadata": {"annotations": {annotation: "true"}}})
+            return 0.0
+
+        world.traffic.watcher = hold
+        world.apply("orders", **FULL, aliases=["orders"])
+        await world.advance(3600)
+        assert world.traffic.names("aws") == {"CreateKey": 1}
+        assert world.status("orders")["keyId"] == world.key("orders").key_id
+        world.patch("orders", {"metadata": {"annotations": {annotation: None}}})
+        await world.ready("orders")
+        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1, "CreateAlias": 1}
 
 
 @pytest.mark.holds("I12")
