@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from controller.objects import KubeObject, Ref
+from reconcilers.arns import id_of
 
 
 class _TargetRef(msgspec.Struct, gc=False):
@@ -64,7 +65,7 @@ def _aim(obj: KubeObject) -> str | None:
         return None
     if spec.target_ref is not None:
         return f"{spec.target_ref.namespace or obj.namespace}/{spec.target_ref.name}"
-    return (spec.target_key_id or "").rpartition("/")[2]
+    return id_of(spec.target_key_id or "")
 
 
 def _names(key: KubeObject) -> Iterator[str]:

@@ -11,6 +11,7 @@ from controller.key_objects import KMSKEYS, read_spec
 from controller.objects import KubeObject, Ref
 from controller.partition import Others
 from controller.store import Store
+from reconcilers.arns import id_of
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.states import Problem
@@ -25,7 +26,7 @@ async def known_keys(keys: Store, others: Others, spec: DependentSpec, namespace
         named = keys.get(ref) or await others.get(KMSKEYS, ref)
         return Known(named=None if named is None else _target(named))
     everywhere = await others.all(KMSKEYS) if others.there else keys
-    return Known(owners=tuple(_owners(everywhere, (spec.target_key_id or "").rpartition("/")[2])))
+    return Known(owners=tuple(_owners(everywhere, id_of(spec.target_key_id or ""))))
 
 
 def _owners(keys: Iterable[KubeObject], key_id: str) -> Iterator[TargetKMSKey]:

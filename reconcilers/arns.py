@@ -7,7 +7,7 @@ def region_of(arn: str) -> str:
 
 
 def id_of(arn: str) -> str:
-    """The key's id."""
+    """The key's id, also of what is one already."""
     return arn.rpartition("/")[2]
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from reconcilers.arns import id_of
 from reconcilers.names import API_VERSION
 
 Json = dict[str, Any]
@@ -125,13 +126,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:NAME_LIMIT].strip("-") or "key"
 
 
-def key_id_of(arn_or_id: str) -> str:
-    """Of an id or an ARN."""
-    return arn_or_id.rpartition("/")[2]
-
-
 def _called(key: FoundKey) -> Iterable[str]:
-    names = (key.arn, key.key_id, key_id_of(key.arn) if key.arn else None, key.called)
+    names = (key.arn, key.key_id, id_of(key.arn) if key.arn else None, key.called)
     return (name for name in names if name)
 
 

@@ -5,7 +5,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from reconcilers.migration import KEY_ARN, Found, FoundKey, FoundPart, Json, declared, grant, key_id_of, rotation, tags, window
+from reconcilers.arns import id_of
+from reconcilers.migration import KEY_ARN, Found, FoundKey, FoundPart, Json, declared, grant, rotation, tags, window
 
 GROUPS = ("kms.aws.upbound.io", "kms.aws.m.upbound.io", "kms.aws.crossplane.io")
 EXTERNAL_NAME = "crossplane.io/external-name"
@@ -79,7 +80,7 @@ def _key(where: str, one: Json, external: str | None) -> FoundKey:
     )
     namespace, name = metadata.get("namespace"), metadata["name"]
     arn = seen.get("arn")
-    known = key_id_of(key_id) if key_id and key_id != name else None  # Crossplane's first guess at a name is the object's own
+    known = id_of(key_id) if key_id and key_id != name else None  # Crossplane's first guess at a name is the object's own
     called = f"object/{_path(namespace, name)}"
     return FoundKey(where, name, namespace, known, arn if arn and KEY_ARN.match(arn) else None, fields, called)
 
