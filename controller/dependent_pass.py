@@ -5,8 +5,8 @@
 3. Observe, plan, store what the plan says must be stored first, apply, fold each answer into what was seen, and plan again.
 4. Report the status, if it differs.
 
-The object is the user's as it was when the pass began, and ours as we have written it since; where an answer shows that the user has changed
-it meanwhile, the rest is the next pass's. What is written ahead of a call is stored only on the version that was planned for.
+Where an answer shows that the user has changed the object meanwhile, the rest is the next pass's (own_object.py). What is written ahead of a
+call is stored only on the version that was planned for.
 
 Nothing here needs more care than that: each call may be repeated, so a pass may be cut off between any two awaits.
 """
@@ -27,7 +27,6 @@ from controller.awsproviders import AWSProviders, Reached
 from controller.decoding import read_status
 from controller.dependent_objects import dependent_object
 from controller.events import EventRecorder, Regarding
-from controller.key_objects import asked_of_us
 from controller.kube import Forbidden, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Resource
@@ -103,7 +102,6 @@ class DependentPass(Generic[P, S, V]):
         self._craft = craft
         self._own = own
         self._begun = dependent_object(own.obj, spec, craft.status)
-        self._asked = asked_of_us(own.obj)
         self._now = now
         self._found: KubeObject | Problem
         self._reached: Reached | None = None
@@ -114,11 +112,6 @@ class DependentPass(Generic[P, S, V]):
     def obj(self) -> DependentObject[P, S]:
         """The user's as it was when the pass began, and ours as we have written it since."""
         return replace(self._begun, finalizers=self._own.obj.finalizers, status=read_status(self._own.obj, self._craft.status))
-
-    @property
-    def _is_outdated(self) -> bool:
-        """Whether the user has changed the object since the pass began: then the next pass decides anew."""
-        return asked_of_us(self._own.obj) != self._asked
 
     async def run(self) -> timedelta | None:
         """The whole pass; when to look again, None for the resync. Raises AWSError, FencedError, KubeError: the backoff is the right wait.
@@ -156,7 +149,7 @@ class DependentPass(Generic[P, S, V]):
                 look_again = await self._apply_all(plan)
             if not plan.actions or plan.is_last:
                 return look_again
-            if self._is_outdated:
+            if self._own.is_outdated:
                 return AT_ONCE
         raise RuntimeError(f"the plan does not come to an end: {[action.told for action in plan.actions]}")
 
@@ -196,7 +189,7 @@ class DependentPass(Generic[P, S, V]):
         for action in plan.actions:
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status, exact=True)  # what is not sent must not be waited for
-            if self._is_outdated:
+            if self._own.is_outdated:
                 log.info("changed_meanwhile", left=action.told)
                 return AT_ONCE
             await self._apply(action, plan)
@@ -234,7 +227,7 @@ class DependentPass(Generic[P, S, V]):
     async def report(self, status: S, *, exact: bool = False) -> None:
         """Store the status if it differs, and tell what is new in it. exact: only on the very version of the object that is known."""
         before = self.obj.status
-        await self._own.report(before, status, exact=exact)
+        await self._own.store(before, status, exact=exact)
         told = news(before.conditions, status.conditions)
         if told is not None:
             self._means.events.record(self._regarding, told.type, told.reason, "Reconcile", told.message)

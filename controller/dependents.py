@@ -112,7 +112,7 @@ class Dependents(Generic[P, S, V]):
     async def _refuse(self, own: OwnObject, problem: Problem) -> None:
         """A spec that cannot be read stands for none."""
         obj = dependent_object(own.obj, DependentSpec(), self._craft.status)
-        await own.report(obj.status, stop(obj, problem, self._now()).status)
+        await own.store(obj.status, stop(obj, problem, self._now()).status)
 
     async def _read(self, ref: Ref) -> KubeObject | None:
         """What is done for a deleted object is decided on the object as it is now, not as it was cached."""

@@ -30,11 +30,6 @@ def is_unseen(obj: KubeObject) -> bool:
     return msgspec.json.decode(obj.status) in ({}, UNSEEN)
 
 
-def asked_of_us(obj: KubeObject) -> tuple[object, ...]:
-    """What a pass over the object carries out: where this changes, it is another pass's. Other annotations may change all the time."""
-    return obj.generation, obj.deletion_timestamp, obj.annotations.get(PAUSED_ANNOTATION), obj.annotations.get(PLAN_ANNOTATION)
-
-
 def read_spec(obj: KubeObject) -> KMSKeySpec | Problem:
     """The spec, or what is wrong with it: admission lets nothing wrong pass, but an older CRD may have."""
     try:

@@ -20,12 +20,14 @@ from controller.awsproviders import AWSProviders
 from controller.claims import AliasClaims
 from controller.condition_counts import count_conditions
 from controller.events import EventRecorder
+from controller.key_means import Means
 from controller.key_memory import KeyMemory
 from controller.key_names import KeyNames
 from controller.key_objects import KMSKEYS, is_unseen, key_object, named_provider, read_spec
-from controller.key_pass import KeyPass, Means
+from controller.key_pass import KeyPass
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
+from controller.own_key import OwnKey
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
 from controller.quota_waits import on_errand
@@ -36,7 +38,6 @@ from controller.workqueue import Priority, WorkQueue
 from reconcilers import durations
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.names import KEY_ID_ANNOTATION, KMSKEY_FINALIZER
-from reconcilers.reasons import Reason
 from reconcilers.reports import blocked, report
 from reconcilers.states import KeyObject, Operator, Problem
 
@@ -143,21 +144,21 @@ class KMSKeys:
     async def _give_back(self, obj: KubeObject) -> None:
         if obj.uid in self._memory.made:
             key = key_object(obj, KMSKeySpec(), None)
-            await KeyPass(self._means, obj, key, Problem(Reason.SUSPENDED, ""), self._now()).store_made()
+            await OwnKey(self._means, obj, key).store_made(self._now())
         await OwnObject(self._kube, self._own, KMSKEYS, self._own.get(obj.ref) or obj).give_back()
 
     async def _pass(self, obj: KubeObject) -> timedelta | None:
         spec, now = read_spec(obj), self._now()
         if isinstance(spec, Problem):
             key = key_object(obj, KMSKeySpec(), None)
-            await KeyPass(self._means, obj, key, spec, now).report(report(key, self._operator, blocked(spec), now))
+            await OwnKey(self._means, obj, key).report(report(key, self._operator, blocked(spec), now))
             return None
         provider = await self._means.providers.find(obj.namespace, spec.provider_ref)
         key = key_object(obj, spec, self._means.providers.defaults(provider))
-        one = KeyPass(self._means, obj, key, provider, now)
+        one = KeyPass(self._means, OwnKey(self._means, obj, key), provider, now)
         with tallied() as calls:
             look_again = await one.run()
-        if (KMSKEY_FINALIZER not in one.key.finalizers and one.key.deleting) or not self.store.has(obj):
+        if (KMSKEY_FINALIZER not in one.own.key.finalizers and key.deleting) or not self.store.has(obj):
             return None
         return look_again or self._resyncs.after(key.uid, _own_interval(key), one.urgency, calls)
 

@@ -2,8 +2,10 @@
 
 Rules:
 1. What is patched is what was read or answered last, so a pass plans its next step from its own writes and not from a late watch.
-2. A status that is as it was is not written.
-3. Nothing is written for an object that has left this process (controller/partition.py).
+2. The object is the user's as it was when the pass began, and ours as we have written it since. Where a patch's answer shows that the user has
+   changed it meanwhile, the pass does nothing more: the next one decides anew. Nothing is decided by halves of two versions.
+3. A status that is as it was is not written.
+4. Nothing is written for an object that has left this process (controller/partition.py), but for the answer to a call that cannot be repeated.
 """
 
 from typing import Any
@@ -14,8 +16,9 @@ from controller.decoding import plain
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Resource, decode_object
 from controller.own_writes import OwnWrites
-from controller.patches import add_finalizer, remove_finalizer, remove_labels, status_patch
+from controller.patches import Operation, add_finalizer, remove_finalizer, remove_labels, status_patch
 from reconcilers.fields import Model
+from reconcilers.names import PAUSED_ANNOTATION, PLAN_ANNOTATION
 
 log = structlog.get_logger()
 
@@ -25,15 +28,24 @@ class OwnObject:
 
     def __init__(self, kube: Kube, own: OwnWrites, resource: Resource, obj: KubeObject) -> None:
         self.obj = obj
+        self._begun = _asked_of_us(obj)
         self._kube = kube
         self._own = own
         self._resource = resource
 
-    async def report(self, before: Model, after: Model, *, exact: bool = False) -> None:
-        """Store the status if it differs; exact: only on the version of the object that is known. Raises KubeError."""
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the user has changed the object since the pass began."""
+        return _asked_of_us(self.obj) != self._begun
+
+    async def store(self, before: Model, after: Model, *, exact: bool = False, answer: bool = False) -> None:
+        """Write the status if it differs; exact: only on the version of the object that is known. Raises KubeError.
+
+        answer: it holds what AWS has answered to a call that cannot be repeated, and is stored whosever the object is by now.
+        """
         operations = status_patch(self.obj, plain(before), plain(after), exact=exact)
         if operations:
-            await self._patch("status", operations)
+            await self._patch("status", operations, answer=answer)
 
     async def protect(self, finalizer: str) -> None:
         """Raises KubeError."""
@@ -46,6 +58,13 @@ class OwnObject:
         except NotFound:
             log.debug("already_released")
 
+    async def annotate(self, name: str, value: str) -> None:
+        """A merge, because what else is in the annotations is not all known here. Raises KubeError."""
+        metadata: dict[str, Any] = {"uid": self.obj.uid, "annotations": {name: value}}
+        if self._own.guard(self.obj):  # a merge cannot test labels
+            metadata["resourceVersion"] = self.obj.resource_version
+        self._took(await self._kube.merge_patch(self._resource.path(*self.obj.ref), {"metadata": metadata}))
+
     def guard(self) -> None:
         """Before a write to the outside. Raises HandedOverError where the object has left this process."""
         self._own.guard(self.obj)
@@ -55,7 +74,17 @@ class OwnObject:
         await self._patch(None, remove_labels(self.obj, self._own.partition.marks))
         log.info("given_back")
 
-    async def _patch(self, subresource: str | None, operations: list[dict[str, Any]]) -> None:
+    async def _patch(self, subresource: str | None, operations: list[Operation], *, answer: bool = False) -> None:
         path = self._resource.path(self.obj.namespace, self.obj.name, subresource)
-        self.obj = decode_object(await self._kube.json_patch(path, [*self._own.guard(self.obj), *operations]))
+        guard = [] if answer else self._own.guard(self.obj)
+        self._took(await self._kube.json_patch(path, [*guard, *operations]))
+
+    def _took(self, answer: bytes) -> None:
+        """The object as the server has it after our write."""
+        self.obj = decode_object(answer)
         self._own.put(self.obj)
+
+
+def _asked_of_us(obj: KubeObject) -> tuple[object, ...]:
+    """What a pass over the object carries out: where this changes, it is another pass's. Other annotations may change all the time."""
+    return obj.generation, obj.deletion_timestamp, obj.annotations.get(PAUSED_ANNOTATION), obj.annotations.get(PLAN_ANNOTATION)

@@ -58,8 +58,8 @@ class Passes:
     def _counted(self, original: Callable[[KeyPass], Awaitable[Any]]) -> Callable[[KeyPass], Awaitable[Any]]:
         async def run(one: KeyPass) -> Any:
             replica = current()
-            place = (replica.name if replica else "", one.key.uid)
-            hold("I8", not self._under_way[place], f"two passes over {one.key.name} at once")
+            place = (replica.name if replica else "", one.own.key.uid)
+            hold("I8", not self._under_way[place], f"two passes over {one.own.key.name} at once")
             self._under_way[place] += 1
             try:
                 return await original(one)

@@ -221,7 +221,7 @@ async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = NEV
 
 
 def place(task: asyncio.Task[Any]) -> str:
-    """Where the task stands: the innermost function of the program that awaits something, such as "controller.key_pass KeyPass._create".
+    """Where the task stands: the innermost function of the program that awaits something, such as "controller.key_actions KeyActions._create".
 
     The doors through which all requests go are left out: who goes through them tells more.
     """

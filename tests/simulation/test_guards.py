@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from aws.search import Search
-from controller import key_pass, patches
-from controller.key_pass import KeyPass
+from controller import key_actions, patches
 from controller.lease import Lease
+from controller.own_key import OwnKey
 from reconcilers import creation, deletion
 from reconcilers.states import Candidates
 from tests.simulation.aws_wires import AwsLine, _ModelWire, lost_answer
@@ -131,13 +131,13 @@ async def _ready(world: World) -> None:
 
 
 def write_ahead(patch: pytest.MonkeyPatch) -> None:
-    original = KeyPass.report
+    original = OwnKey.report
 
-    async def report(self: KeyPass, status: Any, *, exact: bool = False, answer: bool = False) -> None:
+    async def report(self: OwnKey, status: Any, *, exact: bool = False, answer: bool = False) -> None:
         if not exact:
             await original(self, status, answer=answer)
 
-    patch.setattr(KeyPass, "report", report)
+    patch.setattr(OwnKey, "report", report)
 
 
 def exact_version(patch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def shield(patch: pytest.MonkeyPatch) -> None:
     async def unshielded(work: Any) -> Any:
         return await work
 
-    patch.setattr(key_pass, "finish", unshielded)
+    patch.setattr(key_actions, "finish", unshielded)
 
 
 def single_attempt(patch: pytest.MonkeyPatch) -> None:
