@@ -4,7 +4,7 @@ Rules (apiserver's generic registry, and that of custom resources):
 1. A write to the object leaves its status alone, one to the status leaves all else alone.
 2. generation grows when the spec changes, and when deletion begins. name, uid and the timestamps are the server's.
 3. With a finalizer a deletion only begins: deletionTimestamp is set. No finalizer can be added from then on, and with the last one gone
-   the object goes.
+   the object goes. A list of none is left out.
 """
 
 import copy
@@ -31,6 +31,8 @@ def updated(old: Json, new: Json, *, has_status: bool) -> Json:
     """An object after a write to it. Raises ForbiddenChangeError."""
     metadata = {**new["metadata"], **{name: old["metadata"][name] for name in _OWN if name in old["metadata"]}}
     _check_finalizers(old["metadata"], metadata)
+    if not metadata.get("finalizers", True):
+        del metadata["finalizers"]
     after = {**new, "metadata": metadata}
     if has_status:
         after.pop("status", None)

@@ -6,6 +6,8 @@ Rules:
 3. A resourceVersion in a PUT, or in a merge patch, that is not the newest is a Conflict. A JSON patch of which one operation does not fit
    is a 422 that names no cause.
 4. Lists are paged on request; a page of a list that was compacted meanwhile is 410.
+5. The write that lets an object go is answered with the object as it would have become, in its old version; watches are told its last
+   stored state, in a new one (tests/cluster/test_last_finalizer.py).
 
 Not modelled: schemas, admission, authorisation, field selectors, server-side apply.
 """
@@ -124,7 +126,8 @@ class ApiServer:
         if after == old:
             return success(old)
         if is_over(after):
-            return success(self.etcd.delete(target.plural, target.ref))
+            self.etcd.delete(target.plural, target.ref)
+            return success(after)
         return success(self.etcd.put(target.plural, target.ref, after))
 
     def _delete(self, target: Target, options: Json) -> Response:

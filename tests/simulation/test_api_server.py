@@ -12,6 +12,7 @@ from tests.simulation.etcd import Etcd
 ALL = "/apis/aws-infra-operator.runner.codes/v1alpha1/namespaces/shop/kmskeys"
 ONE = f"{ALL}/orders"
 FINALIZER = "example.test/hold"
+RELEASE = [{"op": "remove", "path": "/metadata/finalizers/0"}]
 
 
 @pytest.fixture
@@ -74,8 +75,21 @@ def test_a_finalizer_holds_an_object_and_none_is_added_then(server: ApiServer) -
     held = ask(server, "DELETE", ONE)
     assert held["metadata"]["generation"] == 2
     assert send(server, "PATCH", ONE, {"metadata": {"finalizers": [FINALIZER, "late.test/x"]}}, MERGE_PATCH).status == 422
-    ask(server, "PATCH", ONE, [{"op": "remove", "path": "/metadata/finalizers/0"}], JSON_PATCH)
+    ask(server, "PATCH", ONE, RELEASE, JSON_PATCH)
     assert send(server, "GET", ONE).status == 404
+
+
+def test_the_answer_to_the_last_release_has_no_finalizer_and_the_version_before_and_the_watch_tells_the_last_stored_state(
+    server: ApiServer,
+) -> None:
+    make(server, finalizers=[FINALIZER])
+    held = ask(server, "DELETE", ONE)
+    answer = ask(server, "PATCH", ONE, RELEASE, JSON_PATCH)
+    assert answer == held | {"metadata": {name: value for name, value in held["metadata"].items() if name != "finalizers"}}
+    told = server.etcd.log[-1]
+    assert (told.change, told.revision) == ("DELETED", server.etcd.revision)
+    assert told.body == held | {"metadata": held["metadata"] | {"resourceVersion": str(server.etcd.revision)}}
+    assert told.revision > int(held["metadata"]["resourceVersion"])
 
 
 def test_lists_are_paged_until_a_compaction(server: ApiServer) -> None:
