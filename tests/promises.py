@@ -107,7 +107,7 @@ INVARIANTS: dict[str, str] = {
     "I15": "no credential is told anywhere",
     "I16": "at rest, every key is as its object declares",
     "I17": "at rest, nothing is written",
-    "I18": "a wrong spec has a reason, and it stays the same",
+    "I18": "a wrong spec has a reason, and it stays the same; the time of a condition changes with its status alone, as its teller has seen it",
     "I19": "an object goes only when its key is dealt with as its policy says",
     "I20": "a disturbed run ends like the undisturbed one, with the same writes",
     "I21": "once nothing goes wrong any more, all comes to rest within a bounded time",

@@ -26,6 +26,7 @@ from controller.selectors import parse_selector
 from tests.simulation.api_patches import UnfitError, json_patch, merge_patch
 from tests.simulation.api_rules import ForbiddenChangeError, created, deleting, is_over, status_updated, updated
 from tests.simulation.etcd import Etcd, Json
+from tests.simulation.served import Served
 
 WITH_STATUS = frozenset({"kmskeys", "kmsaliases", "kmsgrants", "awsproviders"})
 BAD_PATCH = "the server rejected our request due to an error in our request"
@@ -50,10 +51,11 @@ class Target:
 
 
 class ApiServer:
-    """Look at `etcd` from outside; write through handle(), as everybody."""
+    """Look at `etcd` from outside; write through handle(), as everybody. served: what has reached each process."""
 
     def __init__(self, etcd: Etcd, timestamp: Callable[[], str], seed: int = 0) -> None:
         self.etcd = etcd
+        self.served = Served()
         self._timestamp = timestamp
         self._random = Random(seed)  # noqa: S311 - uids that are the same on every run
 

@@ -45,11 +45,17 @@ class ModelTransport:
         call = self._call(request.method, target)
 
         def execute() -> Response:
+            before = self._server.etcd.revision
             response = self._server.handle(request)
             call.outcome = "OK" if response.status < 300 else str(response.status)
+            if self._server.etcd.revision > before:
+                call.wrote = self._server.etcd.revision
             return response
 
-        return await self._line.carry(call, LATENCY, execute)
+        response = await self._line.carry(call, LATENCY, execute)
+        if target.has_status and response.status < 300:
+            self._server.served.answer(self._line.replica, response.body, _now(), holds=request.method == "PATCH")
+        return response
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[Stream]:
@@ -84,7 +90,9 @@ class ModelTransport:
             if coming and self._due(coming) <= 0:
                 sent = coming.revision
                 if told := coming.told(selector):
+                    self._server.served.show(self._line.replica, told[1], loop.time())
                     yield json.dumps({"type": told[0], "object": told[1]}).encode() + b"\n"
+                    self._server.served.hold(self._line.replica, told[1], loop.time())
                 continue
             if loop.time() >= bookmark_at:
                 sent, bookmark_at = sent if coming else etcd.revision, bookmark_at + BOOKMARK_SECONDS
@@ -93,7 +101,11 @@ class ModelTransport:
             await _wait(news, min(left, bookmark_at - loop.time(), self._due(coming) if coming else left))
 
     def _due(self, entry: Entry) -> float:
-        return entry.at + self.delay - asyncio.get_running_loop().time()
+        return entry.at + self.delay - _now()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def lost_answer(call: str, times: float = 1) -> Fault:

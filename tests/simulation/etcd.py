@@ -82,6 +82,10 @@ class Etcd:
         """Forget all history: no older version can be watched from any more."""
         self.compacted = self.revision
 
+    def at(self, revision: int) -> Entry:
+        """The write that made this version."""
+        return self.log[bisect.bisect_left(self.log, revision, key=lambda entry: entry.revision)]
+
     def since(self, revision: int, plural: str, namespace: str | None) -> Iterator[Entry]:
         """What was written after that version."""
         first = bisect.bisect_right(self.log, revision, key=lambda entry: entry.revision)

@@ -8,28 +8,26 @@ from datetime import timedelta
 
 from reconcilers.names import KMSKEY_FINALIZER
 from tests.simulation.aws_writes import AwsWrites
+from tests.simulation.calls import Call
 from tests.simulation.checks import hold
 from tests.simulation.etcd import Entry, Json
 from tests.simulation.histories import Histories, uid_of
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import given_up
+from tests.simulation.transitions import WITH_CONDITIONS, look_at_transitions
 from tests.simulation.watched import only_looks, unmarked
 from tests.simulation.world import START, World
-
-WITH_CONDITIONS = frozenset({"kmskeys", "kmsaliases", "kmsgrants", "awsproviders"})
 
 
 class Invariants:
     """Look at a world again and again. specs: by name, what the user has written last.
 
-    taken_back: ARNs of keys that others have saved from their deletion after their objects had gone. caches_are_old: a process reports from
-    what it has seen last, and reports carry no precondition; so one that sees late may tell an old change as a new one.
+    taken_back: ARNs of keys that others have saved from their deletion after their objects had gone.
     """
 
     def __init__(self, world: World) -> None:
         self.specs: dict[str, Json] = {}
         self.taken_back: set[str] = set()
-        self.caches_are_old = False
         self._world = world
         self._histories = Histories()
         self._writes = AwsWrites(world, self._histories)
@@ -53,22 +51,23 @@ class Invariants:
         calls = self._world.traffic.calls[self._calls :]
         self._entries += len(entries)
         self._calls += len(calls)
+        writers = {call.wrote: call for call in calls if call.wrote}
         for entry in entries:
             if entry.plural == "kmskeys":
                 self._histories.add(entry)
         for entry in entries:
-            self._look_at_entry(entry)
+            self._look_at_entry(entry, writers.get(entry.revision))
         for call in calls:
             if call.target == "aws" and call.writes and call.outcome == "OK" and call.name != "GetCallerIdentity":
                 self._writes.look(call)
         for name in {entry.ref.name for entry in entries if entry.plural == "kmskeys"}:
             self._look_at_spec(name)
 
-    def _look_at_entry(self, entry: Entry) -> None:
+    def _look_at_entry(self, entry: Entry, writer: Call | None) -> None:
         if entry.plural in WITH_CONDITIONS:
             _look_at_observed(entry)
-        if entry.plural in WITH_CONDITIONS and not self.caches_are_old:
-            _look_at_conditions(entry)
+        if writer is not None:
+            look_at_transitions(self._world, entry, writer)
         if entry.plural == "kmskeys":
             self._look_at_key(entry)
         elif entry.plural in ("kmsaliases", "kmsgrants") and entry.change == "DELETED":
@@ -131,12 +130,3 @@ class Invariants:
 def _look_at_observed(entry: Entry) -> None:
     generation, observed = entry.body["metadata"]["generation"], entry.body.get("status", {}).get("observedGeneration", 0)
     hold("I12", observed <= generation, f"{entry.ref.name} observed generation {observed} of {generation}")
-
-
-def _look_at_conditions(entry: Entry) -> None:
-    status = entry.body.get("status", {})
-    before = {one["type"]: one for one in (entry.before or {}).get("status", {}).get("conditions", ())}
-    for one in status.get("conditions", ()):
-        was = before.get(one["type"], one)
-        same = was["status"] != one["status"] or was["lastTransitionTime"] == one["lastTransitionTime"]
-        hold("I18", same, f"{one['type']} of {entry.ref.name} stayed {one['status']}, and its time was changed")

@@ -64,14 +64,12 @@ class Processes(Users):
     @rule(after=st.integers(0, 12), seconds=ABSENCES)
     def freeze_at_a_point(self, after: int, seconds: float) -> None:
         self.did("freeze at a point")
-        self.promises.caches_are_old = True
         self._at_a_point(after, "freeze", lambda replica: _freeze(replica, seconds))
 
     @rule(leads=FIRST, seconds=ABSENCES)
     def freeze(self, leads: bool, seconds: float) -> None:
         for replica in self._chosen(leads):
             self.did("freeze")
-            self.promises.caches_are_old = True
             self.in_loop(partial(_freeze, replica, seconds))
 
     @rule(leads=FIRST, seconds=ABSENCES)
@@ -79,7 +77,6 @@ class Processes(Users):
         """From the API server; AWS is still there."""
         for replica in self._chosen(leads):
             self.did("cut off from Kubernetes")
-            self.promises.caches_are_old = True
             self.in_loop(partial(self._cut_off, replica, seconds))
 
     @rule(seconds=SECONDS)

@@ -42,7 +42,6 @@ class Wires(Life):
     @rule(seconds=st.sampled_from([0.0, 20.0, 90.0]))
     def let_watches_lag(self, seconds: float) -> None:
         self.did("watches lag")
-        self.promises.caches_are_old = True
         for replica in self.alive():
             replica.transport.delay = seconds
 

@@ -1,6 +1,7 @@
 """The passes of all processes of a simulation: never two over one object at once, and few where every one fails; and the queues behind them.
 
-Use it as a context manager: it stands around the passes of KMSKeys for so long, and notes what the workers of each process are given.
+Use it as a context manager: it stands around the passes for so long, so that each call knows when the one that made it began, and notes what
+the workers of each process are given.
 """
 
 import asyncio
@@ -13,6 +14,9 @@ from unittest.mock import patch
 from controller import kinds
 from controller.key_pass import KeyPass
 from controller.kinds import Kind
+from controller.objects import Ref
+from controller.workers import Workers
+from tests.simulation.calls import PASS_BEGAN
 from tests.simulation.checks import BrokenError, hold
 from tests.simulation.replicas import current
 from tests.simulation.world import World
@@ -32,6 +36,7 @@ class Passes:
 
     def __enter__(self) -> "Passes":
         self._stack.enter_context(patch.object(KeyPass, "run", self._counted(KeyPass.run)))
+        self._stack.enter_context(patch.object(Workers, "_pass", _timed(Workers._pass)))
         self._stack.enter_context(patch("controller.app.work", self._noted(kinds.work)))
         return self
 
@@ -80,6 +85,17 @@ class Passes:
             await original(theirs, expected)
 
         return work
+
+
+def _timed(original: Callable[[Workers, Ref], Awaitable[None]]) -> Callable[[Workers, Ref], Awaitable[None]]:
+    async def one_pass(workers: Workers, ref: Ref) -> None:
+        before = PASS_BEGAN.set(asyncio.get_running_loop().time())
+        try:
+            await original(workers, ref)
+        finally:
+            PASS_BEGAN.reset(before)
+
+    return one_pass
 
 
 def _wakes(world: World, uid: str) -> list[float]:
