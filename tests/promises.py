@@ -109,7 +109,7 @@ INVARIANTS: dict[str, str] = {
     "I17": "at rest, nothing is written",
     "I18": "a wrong spec has a reason, and it stays the same; the time of a condition changes with its status alone, as its teller has seen it",
     "I19": "an object goes only when its key is dealt with as its policy says",
-    "I20": "a disturbed run ends like the undisturbed one, with the same writes",
+    "I20": "a disturbed run ends like the undisturbed one, with the same writes; each that cannot be repeated was written ahead by its sender",
     "I21": "once nothing goes wrong any more, all comes to rest within a bounded time",
     "I22": "queues, stores, caches and metrics are as large afterwards as they were before",
     "I23": "what fails for ever is tried at most 14 times an hour",

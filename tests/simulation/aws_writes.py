@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from controller.leases import LEASE_NAME
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
+from tests.simulation.attempts import WRITTEN_AHEAD, Attempts
 from tests.simulation.calls import Call
 from tests.simulation.checks import hold
-from tests.simulation.etcd import Json
+from tests.simulation.etcd import Entry, Json
 from tests.simulation.histories import PASS_SECONDS, Histories
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.kms_keys import Key
@@ -31,16 +32,25 @@ class AwsWrites:
         self.destroyed: set[str] = set()
         self._world = world
         self._histories = histories
+        self._attempts = Attempts()
         self._once: Counter[tuple[str, str, str]] = Counter()  # operation, owner, region
+
+    def remember(self, entry: Entry, writer: Call | None) -> None:
+        """A version of a KMSKey, and the call of a process that made it. Those that came before a call are to be known when it is looked at."""
+        if writer is not None:
+            self._attempts.add(entry, writer)
 
     def look(self, call: Call) -> None:
         """At one that was done. Raises BrokenError."""
         self._led(call)
         hold("I9", not call.parameters.get("BypassPolicyLockoutSafetyCheck"), f"{call} bypasses KMS's safety check")
         left_alone(call, self.watched)
-        if call.name == "CreateKey":
-            self._made(call)
-            return
+        if call.name in WRITTEN_AHEAD:
+            version = self._attempts.carry_out(call)
+            hold("I3", _asks_for(version, call), f"{call} with {call.parameters} was written ahead for {version}")
+            if call.name == "CreateKey":
+                self._made(call, version)
+                return
         key = self._key_before(call)
         if key is None:
             return
@@ -70,16 +80,11 @@ class AwsWrites:
             account = OTHER_ACCOUNT_ID if version["spec"].get("providerRef") else ACCOUNT_ID
             hold("I14", call.account == account, f"{call} with credentials of {call.account}, and {owner} is of {account}")
 
-    def _made(self, call: Call) -> None:
+    def _made(self, call: Call, version: Json) -> None:
+        """For an object that was stored in this version before."""
         tags = _tags(call)
-        uid = tags.get(UID_TAG, "")
-        self._is_only(call, uid)
-        ahead = [e.body for e in self._histories.of(uid, call.at) if "creationAttempt" in e.body.get("status", {})]
-        finalized = any(KMSKEY_FINALIZER in body["metadata"].get("finalizers", ()) for body in ahead)
-        hold("I2", finalized, f"{call} was not written ahead")
-        attempt = ahead[-1]["status"]["creationAttempt"]
-        version = next(body for body in ahead if body["status"]["creationAttempt"] == attempt)
-        hold("I3", _asks_for(version, call), f"{call} with {call.parameters}, and the attempt is that of {version}")
+        self._is_only(call, tags.get(UID_TAG, ""))
+        hold("I2", KMSKEY_FINALIZER in version["metadata"].get("finalizers", ()), f"{call}, and the object had no finalizer")
         self._belongs(call, _owner(tags))
 
     def _is_only(self, call: Call, uid: str) -> None:
@@ -142,15 +147,28 @@ def _owner(tags: object) -> str:
 
 
 def _asks_for(version: Json, call: Call) -> bool:
-    """Whether that CreateKey is what this version of the object says."""
-    spec, given = version["spec"], call.parameters
+    """Whether that call, which cannot be repeated, is what this version of the object says."""
+    if "deletionTimestamp" in version["metadata"]:
+        return False
+    match call.name:
+        case "ReplicateKey":
+            return _wants(version, call.parameters["ReplicaRegion"])
+        case "RotateKeyOnDemand":
+            return bool(version["spec"].get("rotateOnDemand") == version["status"]["rotationAttempt"]["token"])
+        case _:
+            return _describes(version["spec"], call)
+
+
+def _describes(spec: Json, call: Call) -> bool:
+    """Whether that CreateKey is what the spec says."""
+    given = call.parameters
     told = {
         "Description": spec.get("description", ""),
         "KeySpec": spec.get("keySpec", "SYMMETRIC_DEFAULT"),
         "MultiRegion": spec.get("multiRegion", False),
     }
     said = {"Description": given.get("Description", ""), "KeySpec": given.get("KeySpec", "SYMMETRIC_DEFAULT")}
-    return "deletionTimestamp" not in version["metadata"] and told == said | {"MultiRegion": given.get("MultiRegion", False)}
+    return told == said | {"MultiRegion": given.get("MultiRegion", False)}
 
 
 def _wants(version: Json, region: str) -> bool:

@@ -55,6 +55,7 @@ class Invariants:
         for entry in entries:
             if entry.plural == "kmskeys":
                 self._histories.add(entry)
+                self._writes.remember(entry, writers.get(entry.revision))
         for entry in entries:
             self._look_at_entry(entry, writers.get(entry.revision))
         for call in calls:

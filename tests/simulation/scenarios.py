@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 from reconcilers.names import RECREATE_ANNOTATION
+from tests.simulation.attempts import look_at_attempts
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Json
 from tests.simulation.kms_keys import Key
@@ -216,7 +217,10 @@ async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = NEV
         world.traffic.watcher = watch
         world.turns.before_step = step
         scenario.act(world)
-        await _settle(world, scenario)
+        try:
+            await _settle(world, scenario)
+        finally:
+            look_at_attempts(world.etcd.log, world.traffic.calls)
         return _outcome(world, scenario, began, tuple(points), tuple(awaits))
 
 
