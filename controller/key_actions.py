@@ -51,7 +51,7 @@ from reconcilers.fields import DeletionPolicy
 from reconcilers.names import KMSKEY_FINALIZER, OWNER_TAG
 from reconcilers.ownership import owner
 from reconcilers.reasons import Reason
-from reconcilers.replicas import not_sent, replicated, unsent
+from reconcilers.replica_records import not_sent, replicated, unsent
 from reconcilers.states import KeyObject, ObservedKey, Operator, Unobservable
 from reconcilers.wanted import asked, deletion_policy
 

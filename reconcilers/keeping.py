@@ -33,7 +33,8 @@ from reconcilers.primaries import primary_region, rotation_out_of_sight
 from reconcilers.reasons import Reason
 from reconcilers.refusals import put_refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs, rotation_waits
-from reconcilers.replicas import Scene, held_back, plan_replicas
+from reconcilers.replica_regions import Scene
+from reconcilers.replicas import held_back, plan_replicas
 from reconcilers.reports import available, blocked, degraded, report, seen_fields, working
 from reconcilers.states import (
     KeyObject,

@@ -15,8 +15,8 @@ from reconcilers.fields import DeletionPolicy
 from reconcilers.key_status import ReplicaStatus
 from reconcilers.ownership import claimable
 from reconcilers.repairs import UNSETTLED
+from reconcilers.replica_records import is_new, is_ours, records_of, shows_no_tags_yet, unresolved
 from reconcilers.replica_wishes import asked_of_replica
-from reconcilers.replicas import is_new, is_ours, records_of, shows_no_tags_yet, unresolved
 from reconcilers.states import KeyObject, Missing, ObservedKey, Operator, Unobservable
 from reconcilers.wanted import window_in_days
 

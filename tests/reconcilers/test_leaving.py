@@ -14,7 +14,7 @@ from reconcilers.leaving import leaving
 from reconcilers.replica_fields import ReplicaSpec
 from reconcilers.states import KeyObject, Missing
 from tests.reconcilers.builders import DENIED, KEY_ID, NOW, account, arn, key, operator, remembered
-from tests.reconcilers.test_replicas import ANOTHER, BEFORE, EU, KEPT, THERE, attempt, primary, record, replica
+from tests.reconcilers.replicas import ANOTHER, BEFORE, EU, KEPT, THERE, attempt, primary, record, replica
 
 SCHEDULE = ScheduleKeyDeletion(THERE, 9)
 

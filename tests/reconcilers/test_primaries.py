@@ -13,7 +13,7 @@ from reconcilers.reasons import Reason
 from reconcilers.states import Missing, ObservedKey, Rotation, Unobservable
 from reconcilers.wanted import wanted_key
 from tests.reconcilers.builders import KEY_ID, account, key, observed, operator
-from tests.reconcilers.test_replicas import EU, KEPT, SPEC, THERE, plan, replica
+from tests.reconcilers.replicas import EU, KEPT, SPEC, THERE, plan, replica
 
 ROTATING = KMSKeySpec(multi_region=True, replicas=SPEC.replicas, enable_key_rotation=True, rotation_period_in_days=200)
 UNSEEN = Unobservable(Reason.AWS_UNAVAILABLE, "no")
