@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 from pydantic import ValidationError
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.decoding import tell
 from controller.key_objects import KMSKEYS
 from controller.kmsaliases import KMSALIASES
@@ -22,6 +21,7 @@ from controller.kmsgrants import KMSGRANTS
 from controller.kube import Forbidden, Kube, KubeError, NotFound, Unauthorized, Unavailable
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Resource
+from controller.provider_objects import AWSPROVIDERS
 from reconcilers.alias_fields import KMSAliasSpec
 from reconcilers.crds import crds
 from reconcilers.fields import Model

@@ -25,7 +25,7 @@ from aws.quotas import KMS_OPERATIONS
 from aws.wires import AwsWires, OpenWire
 from controller import metrics
 from controller.access import AccessError
-from controller.awsproviders import AWSPROVIDERS, AWSProviders
+from controller.awsproviders import AWSProviders
 from controller.connection import connect
 from controller.dependent_pass import DependentMeans
 from controller.dependents import Dependents
@@ -46,6 +46,8 @@ from controller.metrics_access import MetricsAccess
 from controller.namespaces import NamespaceLabels, cluster_id
 from controller.partition import Others, Partition
 from controller.provider_access import ProviderRules
+from controller.provider_objects import AWSPROVIDERS
+from controller.provider_ways import ProviderWays
 from controller.resyncs import Resyncs
 from controller.server import Listener, LoopMonitor, health_routes, metrics_routes
 from controller.settings import Settings
@@ -144,8 +146,8 @@ class Program:
         rules = ProviderRules(
             str(settings.default_provider or ""), settings.allow_custom_endpoints, settings.ambient_credentials_namespaces
         )
-        others = Others(kube, settings.watch_namespaces, self._partition)
-        self._providers = AWSProviders(kube, self._clients, self._events, rules, now, others)
+        ways = ProviderWays(kube, self._clients, rules, Others(kube, settings.watch_namespaces, self._partition))
+        self._providers = AWSProviders(kube, ways, self._events, now)
         self._providers.keeps = place.keeper.keeps
         place.keeper.took.append(self._providers.look_at_all)
         self._key_events = KeyEvents(self._providers, self._events)
@@ -248,10 +250,11 @@ class Program:
 
     def _dependents(self, keys: KMSKeys, operator: Operator, resyncs: Resyncs) -> tuple[Kind, ...]:
         """The kinds that hang something on the keys."""
-        means = DependentMeans(self._providers, keys.store, NamespaceLabels(self._kube), self._events, operator)
-        others, selector = self._providers.others, self._partition.selector
-        aliases = Dependents(self._kube, means, AliasCraft(operator, keys.store, keys.claims.store, others), resyncs, self._now)
-        grants = Dependents(self._kube, means, GrantCraft(operator), resyncs, self._now)
+        ways, selector = self._providers.ways, self._partition.selector
+        means = DependentMeans(ways, keys.store, NamespaceLabels(self._kube), self._events, operator)
+        alias_craft = AliasCraft(operator, keys.store, keys.claims.store, ways.others)
+        aliases = Dependents(self._kube, self._providers, means, alias_craft, resyncs, self._now)
+        grants = Dependents(self._kube, self._providers, means, GrantCraft(operator), resyncs, self._now)
         keys.followers += [aliases.key_changed, grants.key_changed]
         self._key_events.woken += [aliases, grants]
         return (

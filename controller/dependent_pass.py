@@ -23,7 +23,6 @@ from aws.clients import Connection
 from aws.errands import QuotaWaitError
 from aws.errors import AWSError
 from aws.quotas import waiting_as
-from controller.awsproviders import AWSProviders, Reached
 from controller.decoding import read_status
 from controller.dependent_objects import dependent_object
 from controller.events import EventRecorder, Regarding
@@ -31,6 +30,7 @@ from controller.kube import Forbidden, NotFound
 from controller.namespaces import NamespaceLabels
 from controller.objects import KubeObject, Resource
 from controller.own_object import OwnObject
+from controller.provider_ways import ProviderWays, Reached
 from controller.quota_waits import is_told
 from controller.store import Store
 from controller.target_keys import known_keys
@@ -87,7 +87,7 @@ class Craft(ABC, Generic[P, S, V]):
 class DependentMeans:
     """What every pass works with."""
 
-    providers: AWSProviders
+    ways: ProviderWays
     keys: Store
     labels: NamespaceLabels
     events: EventRecorder
@@ -162,8 +162,8 @@ class DependentPass(Generic[P, S, V]):
         target = await self._target()
         if isinstance(target, Problem):
             return target
-        self._found = await self._means.providers.find(target.namespace, target.provider_ref)
-        reached = await self._means.providers.connect(self._found)
+        self._found = await self._means.ways.find(target.namespace, target.provider_ref)
+        reached = await self._means.ways.connect(self._found)
         if isinstance(reached, Unobservable):
             return Problem(reached.reason, reached.message)
         self._reached = reached
@@ -173,7 +173,7 @@ class DependentPass(Generic[P, S, V]):
         obj = self.obj
         if obj.deleting and (back := way_back(obj.status.provider)) is not None:
             return back
-        known = await known_keys(self._means.keys, self._means.providers.others, obj.spec, obj.namespace)
+        known = await known_keys(self._means.keys, self._means.ways.others, obj.spec, obj.namespace)
         labels = await self._labels() if known.hinges_on_labels(obj.namespace) else None
         return find_target(obj.spec, obj.namespace, known, labels)
 
@@ -203,7 +203,7 @@ class DependentPass(Generic[P, S, V]):
         match action:
             case AddFinalizer():
                 assert isinstance(self._found, KubeObject)  # no plan adds it without a way
-                await self._means.providers.protect(self._found)
+                await self._means.ways.protect(self._found)
                 await self._own.protect(self._craft.finalizer)
                 return
             case RemoveFinalizer():
@@ -215,7 +215,7 @@ class DependentPass(Generic[P, S, V]):
     async def _after(self, failure: Failure) -> timedelta | None:
         """Report a failed call; when to look again, None where the queue's backoff is the right wait."""
         if failure.code in AUTHENTICATION_CODES and self._reached is not None:
-            self._means.providers.distrust(self._reached.provider)
+            self._means.ways.distrust(self._reached.provider)
             return None  # the next pass asks who we are, and knows what to report
         plan = plan_failed(self.obj, failure, self._now)
         await self.report(plan.status)

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from aws.errands import Errands
 from aws.tally import tallied
 from controller.aims import Aims
+from controller.awsproviders import AWSProviders
 from controller.condition_counts import count_conditions
 from controller.dependent_objects import dependent_object, read_dependent
 from controller.dependent_pass import Craft, DependentMeans, DependentPass
@@ -41,24 +42,31 @@ class Dependents(Generic[P, S, V]):
     """Those of all namespaces."""
 
     def __init__(
-        self, kube: Kube, means: DependentMeans, craft: Craft[P, S, V], resyncs: Resyncs, now: Callable[[], datetime]
+        self,
+        kube: Kube,
+        providers: AWSProviders,
+        means: DependentMeans,
+        craft: Craft[P, S, V],
+        resyncs: Resyncs,
+        now: Callable[[], datetime],
     ) -> None:
         self.store = craft.store
         self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
         self.names = KeyNames()
         self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
         self._kube = kube
+        self._providers = providers
         self._means = means
         self._craft = craft
         self._resyncs = resyncs
         self._now = now
-        self._partition = means.providers.others.partition
+        self._partition = providers.ways.others.partition
         self._own = OwnWrites(self.store, self._partition)
         self._aims = Aims()
         self._ties = Ties(craft.finalizer)
-        means.providers.wakers.append(self._wake)
-        means.providers.tied.append(self._ties.of)
-        means.providers.cluster_users.tied.append((craft.resource, craft.finalizer))
+        providers.wakers.append(self._wake)
+        providers.counts.tied.append(self._ties.of)
+        providers.counts.cluster.tied.append((craft.resource, craft.finalizer))
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
@@ -66,7 +74,7 @@ class Dependents(Generic[P, S, V]):
         self._aims.changed(old, new)
         self.names.changed(old, new)
         for provider in self._ties.changed(old, new):
-            self._means.providers.users_changed(provider)
+            self._providers.users_changed(provider)
         self._resyncs.changed(old, new)
         if new is None:
             if old is not None:

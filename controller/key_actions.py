@@ -101,7 +101,7 @@ class KeyActions:
         match action:
             case AddFinalizer():
                 assert isinstance(self._view.provider, KubeObject)  # no plan has an action without an account
-                await self._means.providers.protect(self._view.provider)
+                await self._means.ways.protect(self._view.provider)
                 await self._own.protect(KMSKEY_FINALIZER)
                 return
             case RemoveFinalizer():

@@ -27,11 +27,12 @@ from aws import event_queue
 from aws.clients import Connection
 from aws.errors import AWSError, FencedError, InvalidAccessError, RetryableError
 from controller import metrics
-from controller.awsproviders import AWSProviders, regarding
+from controller.awsproviders import AWSProviders
 from controller.events import EventRecorder
 from controller.key_names import KeyNames
 from controller.kube import KubeError
 from controller.objects import KubeObject, Ref
+from controller.provider_objects import regarding
 from controller.workqueue import Priority, WorkQueue
 from reconcilers.cloudtrail import principal, read_change
 from reconcilers.codes import DENIED_CODES
@@ -79,7 +80,7 @@ class KeyEvents:
 
     def __init__(self, providers: AWSProviders, events: EventRecorder) -> None:
         self.woken: list[Woken] = []
-        self._providers = providers
+        self._ways = providers.ways
         self._events = events
         self._named: dict[_Source, list[Ref]] = {}
         self._changed = asyncio.Event()
@@ -101,8 +102,8 @@ class KeyEvents:
     def _sources(self) -> dict[_Source, list[Ref]]:
         """The providers by what they name."""
         found: dict[_Source, list[Ref]] = {}
-        for obj in self._providers.store:
-            spec = self._providers.spec(obj) if b'"events"' in obj.spec and obj.deletion_timestamp is None else None
+        for obj in self._ways.store:
+            spec = self._ways.access.spec(obj) if b'"events"' in obj.spec and obj.deletion_timestamp is None else None
             if isinstance(spec, AWSProviderSpec) and spec.events is not None:
                 found.setdefault(_Source(spec.events.queue_url, _identity(obj, spec)), []).append(obj.ref)
         return found
@@ -136,10 +137,10 @@ class KeyEvents:
         """By the first of the providers that leads somewhere: of two, one may have no right to the pod's identity."""
         refused = "no AWSProvider names the queue any more"
         for ref in self._named.get(source, ()):
-            obj = self._providers.store.get(ref)
+            obj = self._ways.store.get(ref)
             if obj is None:
                 continue
-            reached = await self._providers.connect(obj)
+            reached = await self._ways.connect(obj)
             if not isinstance(reached, Unobservable):
                 return reached.connection
             refused = reached.message
@@ -161,7 +162,7 @@ class KeyEvents:
 
     def _principals(self) -> Iterator[str]:
         """As whom AWS knows our providers, by their statuses."""
-        for obj in self._providers.store:
+        for obj in self._ways.store:
             with contextlib.suppress(msgspec.ValidationError):
                 yield principal(msgspec.json.decode(obj.status, type=_Caller).caller_identity or "")
 
@@ -172,7 +173,7 @@ class KeyEvents:
         if isinstance(error, RetryableError | FencedError | KubeError) and failures < PATIENT_FAILURES:
             return
         for ref in self._named.get(source, ()):
-            obj = self._providers.store.get(ref)
+            obj = self._ways.store.get(ref)
             if obj is not None:
                 note = f"{source.queue_url}: {error} {_advice(error)}Changes in AWS are found by the resync meanwhile."
                 self._events.record(regarding(obj), "Warning", Reason.EVENTS_UNAVAILABLE, "Listen", note)

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from aws.sight import Sight
-from controller.awsproviders import AWSProviders
 from controller.claims import AliasClaims
 from controller.events import EventRecorder
 from controller.key_memory import KeyMemory
 from controller.kube import Kube
 from controller.own_writes import OwnWrites
-from controller.partition import Others
+from controller.provider_ways import ProviderWays
 from reconcilers.states import Operator
 
 
@@ -18,11 +17,10 @@ class Means:
     """One for the process."""
 
     kube: Kube
-    providers: AWSProviders
+    ways: ProviderWays
     events: EventRecorder
     operator: Operator
     own: OwnWrites
     memory: KeyMemory
     sight: Sight
     claims: AliasClaims
-    others: Others

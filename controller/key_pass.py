@@ -119,7 +119,7 @@ class KeyPass:
         """Report a failed call; when to look again, None where the queue's backoff is the right wait."""
         refused = failure.code in AUTHENTICATION_CODES
         if refused and self._view.reached is not None:
-            self._means.providers.distrust(self._view.reached.provider)
+            self._means.ways.distrust(self._view.reached.provider)
         if self._actions.sending is not None and failure.kind is not FailureKind.UNKNOWN_RESULT:
             failure = replace(failure, operation=self._actions.sending)  # also where it was the role for it that could not be had
         elif refused:

@@ -31,7 +31,7 @@ from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Offered, Problem, Seen, Unobservable
 
 if TYPE_CHECKING:
-    from controller.awsproviders import Reached
+    from controller.provider_ways import Reached
 
 
 class KeyView:
@@ -56,7 +56,7 @@ class KeyView:
     async def reach(self) -> None:
         """The provider. Raises AWSError (only what passes by itself) and KubeError."""
         is_new = KMSKEY_FINALIZER not in self._own.key.finalizers
-        reached = await self._means.providers.connect(self.provider, for_new_key=is_new)
+        reached = await self._means.ways.connect(self.provider, for_new_key=is_new)
         if isinstance(reached, Unobservable):
             self.account = reached
         else:
@@ -97,7 +97,7 @@ class KeyView:
         own.key = replace(own.key, exports=await look_at_exports(means.kube, own.key))
         seen = await means.sight.observe(self.connection, own.key, self._now)
         if isinstance(seen, Offered) and seen.found is not None:
-            keys = [*means.own.all(), *await means.others.all(KMSKEYS)]
+            keys = [*means.own.all(), *await means.ways.others.all(KMSKEYS)]
             return replace(seen, holder=await holder(means.kube, keys, own.key, seen.found, means.operator.cluster_id))
         if not isinstance(seen, ObservedKey):
             return seen

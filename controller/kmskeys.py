@@ -65,22 +65,23 @@ class KMSKeys:
         self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
         self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
+        self._providers = providers
         self._operator = operator
         self._resyncs = resyncs
         self._now = now
-        others = providers.others
-        self._partition = others.partition
-        self._own = OwnWrites(self.store, others.partition)
+        ways = providers.ways
+        self._partition = ways.others.partition
+        self._own = OwnWrites(self.store, self._partition)
         self._memory = KeyMemory()
         self._parted: dict[Ref, KubeObject] = {}  # left the watch, and nobody knows yet whether they are gone
-        self.claims = AliasClaims(others)
-        self._means = Means(kube, providers, events, operator, self._own, self._memory, Sight(operator), self.claims, others)
+        self.claims = AliasClaims(ways.others)
+        self._means = Means(kube, ways, events, operator, self._own, self._memory, Sight(operator), self.claims)
         providers.wakers.append(self._wake)
 
     def changed(self, old: KubeObject | None, new: KubeObject | None) -> None:
         """What the informer tells."""
         count_conditions("KMSKey", old, new)
-        self._means.providers.key_changed(old, new)
+        self._providers.key_changed(old, new)
         self.names.changed(old, new)
         for follower in self.followers:
             follower(old, new)
@@ -153,8 +154,8 @@ class KMSKeys:
             key = key_object(obj, KMSKeySpec(), None)
             await OwnKey(self._means, obj, key).report(report(key, self._operator, blocked(spec), now))
             return None
-        provider = await self._means.providers.find(obj.namespace, spec.provider_ref)
-        key = key_object(obj, spec, self._means.providers.defaults(provider))
+        provider = await self._means.ways.find(obj.namespace, spec.provider_ref)
+        key = key_object(obj, spec, self._means.ways.defaults(provider))
         one = KeyPass(self._means, OwnKey(self._means, obj, key), provider, now)
         with tallied() as calls:
             look_again = await one.run()
@@ -171,7 +172,7 @@ class KMSKeys:
 
     def _wake(self, provider: Ref) -> None:
         """Those that may use it: the keys of its namespace and all that name it; everybody's provider has no others."""
-        everybodys = self._means.providers.is_everybodys(provider)
+        everybodys = self._means.ways.is_everybodys(provider)
 
         def wake(obj: KubeObject) -> None:
             if everybodys or obj.namespace == provider.namespace or named_provider(obj) == provider:

@@ -19,12 +19,13 @@ from aws.cluster_keys import cluster_keys
 from aws.errors import AWSError
 from aws.wires import AwsWires
 from controller.access import find_access
-from controller.awsproviders import AWSPROVIDERS, Reached
 from controller.connection import HttpTransport
 from controller.key_objects import KMSKEYS
 from controller.listing import list_objects
 from controller.objects import KubeObject
 from controller.provider_access import ProviderRules
+from controller.provider_objects import AWSPROVIDERS
+from controller.provider_ways import Reached
 from controller.read_only import Clouds, read_only
 from controller.tables import table
 from reconcilers.failures import explain

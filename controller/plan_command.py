@@ -27,7 +27,6 @@ from aws.sight import Sight
 from aws.wires import AwsWires
 from controller.access import find_access
 from controller.admission import KINDS, NotJudgedError, refused_by_models, refused_by_server
-from controller.awsproviders import AWSPROVIDERS
 from controller.connection import HttpTransport
 from controller.exports import look_at_exports
 from controller.key_objects import KMSKEYS, key_object
@@ -37,6 +36,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.plan_providers import NO_UID, PlanProviders
 from controller.plan_report import Outcome, Report, Step, Verdict
 from controller.provider_access import ProviderRules
+from controller.provider_objects import AWSPROVIDERS
 from controller.read_only import Clouds, read_only
 from controller.secrets import SECRETS
 from reconcilers.actions import Action, AddFinalizer, CreateKey, DeleteExport, KeyAction, RecordKey, RemoveFinalizer, WriteExport

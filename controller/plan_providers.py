@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from controller.awsproviders import AWSPROVIDERS, Reached
 from controller.kube import NotFound
 from controller.listing import list_objects
 from controller.manifests import Manifest
 from controller.objects import KubeObject, Ref
 from controller.provider_access import ProviderRules
+from controller.provider_objects import AWSPROVIDERS
+from controller.provider_ways import Reached
 from controller.read_only import Clouds
 from reconcilers.key_spec import ProviderRef
 from reconcilers.reasons import Reason

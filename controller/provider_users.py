@@ -11,6 +11,7 @@ from typing import NamedTuple
 from controller.key_objects import named_provider
 from controller.objects import KubeObject, Ref
 from reconcilers.awsprovider import Users
+from reconcilers.key_spec import ProviderRef
 from reconcilers.names import KMSKEY_FINALIZER
 
 
@@ -19,6 +20,11 @@ class Group(NamedTuple):
 
     namespace: str
     named: Ref | None
+
+    @property
+    def ref(self) -> ProviderRef | None:
+        """What their specs say."""
+        return ProviderRef.model_construct(name=self.named.name, namespace=self.named.namespace) if self.named else None
 
 
 class ProviderUsers:

@@ -9,18 +9,15 @@ Rules:
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 
 from aws.channels import Terms
 from aws.clients import Clients
 from aws.wires import OpenWire
-from controller.awsproviders import AWSProviders
 from controller.dry_run import DryRun
-from controller.events import EventRecorder
 from controller.kube import Kube, Transport
 from controller.namespaces import cluster_id
 from controller.provider_access import ProviderRules
+from controller.provider_ways import ProviderWays
 
 QUOTA_FRACTION = 0.25  # with the operator's half, a quarter is left to everybody else
 
@@ -32,10 +29,9 @@ class Clouds:
     kube: Kube
     clients: Clients
 
-    def providers(self, rules: ProviderRules) -> AWSProviders:
+    def providers(self, rules: ProviderRules) -> ProviderWays:
         """An empty store of providers, to be filled; they are resolved and tried as the operator does it, and nothing is told about it."""
-        unheard = EventRecorder(self.kube, "command")  # nobody runs it
-        return AWSProviders(self.kube, self.clients, unheard, rules, partial(datetime.now, UTC))
+        return ProviderWays(self.kube, self.clients, rules)
 
     async def cluster_id(self) -> str:
         """The UID of kube-system, by which the cluster's keys are tagged. Raises KubeError."""

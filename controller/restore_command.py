@@ -15,13 +15,14 @@ from aws.cluster_keys import cluster_keys
 from aws.replicas import with_replicas
 from aws.wires import AwsWires
 from controller.access import find_access
-from controller.awsproviders import AWSPROVIDERS, Reached
 from controller.connection import HttpTransport
 from controller.decoding import read_status
 from controller.key_objects import KMSKEYS
 from controller.listing import list_objects
 from controller.objects import KubeObject, Ref
 from controller.provider_access import ProviderRules
+from controller.provider_objects import AWSPROVIDERS
+from controller.provider_ways import Reached
 from controller.read_only import Clouds, read_only
 from reconcilers.key_spec import ProviderRef
 from reconcilers.key_status import KMSKeyStatus

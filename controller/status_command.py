@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from controller.access import find_access
-from controller.awsproviders import AWSPROVIDERS
 from controller.connection import HttpTransport
 from controller.decoding import read_status
 from controller.dry_run import DryRun
@@ -22,6 +21,7 @@ from controller.kmsgrants import KMSGRANTS
 from controller.kube import Kube, NotFound
 from controller.listing import list_objects
 from controller.objects import KubeObject, Resource
+from controller.provider_objects import AWSPROVIDERS
 from controller.quota_use import MetricsError, QuotaUse, fetch
 from controller.status_report import Provider, Report
 from reconcilers.key_status import KMSKeyStatus

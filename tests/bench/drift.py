@@ -7,8 +7,8 @@ import json
 import statistics
 import time
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
+from controller.provider_objects import AWSPROVIDERS
 from tests.bench.figures import Figure
 from tests.bench.kms_account import ACCOUNT_ID
 from tests.bench.world import World

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
 from controller.lease import LEASES
 from controller.leases import LEASE_NAME
 from controller.namespaces import NAMESPACES
+from controller.provider_objects import AWSPROVIDERS
 from tests.bench.backend import READY_SECONDS, TIMEOUT_SECONDS, Backend, backend
 from tests.bench.copies import copy_names
 from tests.bench.figures import Figure

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.awsproviders import AWSPROVIDERS, USERS_SECONDS
+from controller.awsproviders import USERS_SECONDS
 from controller.events import EVENTS
 from controller.key_objects import KMSKEYS
 from controller.namespaces import NAMESPACES
+from controller.provider_objects import AWSPROVIDERS
 from tests.bench.backend import Backend, backend
 from tests.bench.meters import Meter, servers_in
 from tests.bench.objects import BATCH_LABEL, key, provider

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws.credentials import Access
-from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
 from controller.kmsaliases import KMSALIASES
 from controller.kube import Request, Response, Stream
 from controller.namespaces import NAMESPACES
 from controller.objects import Resource
+from controller.provider_objects import AWSPROVIDERS
 from controller.read_only import Clouds, read_only
 from reconcilers.names import API_VERSION, CLUSTER_TAG, OWNER_TAG, UID_TAG
 from tests.aws.worlds import Answer, FakeAws, refusal

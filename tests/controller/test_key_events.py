@@ -21,6 +21,7 @@ from controller.key_names import KeyNames
 from controller.kube import Kube
 from controller.objects import KubeObject, Ref, decode_object
 from controller.provider_access import ProviderRules
+from controller.provider_ways import ProviderWays
 from controller.workqueue import WorkQueue
 from tests.aws.worlds import FakeAws, FakeWire, refusal, terms
 from tests.controller.clouds import ACCOUNT, CALLER, REGION, Json, SmallCluster, key_arn, kubernetes
@@ -97,7 +98,8 @@ class Ground:
         kube = Kube(SmallCluster())
         self.notes = Notes(kube)
         self.clients = Clients(terms(self.aws.open), 1.0)
-        self.providers = AWSProviders(kube, self.clients, self.notes, ProviderRules(), partial(datetime.now, UTC))
+        ways = ProviderWays(kube, self.clients, ProviderRules())
+        self.providers = AWSProviders(kube, ways, self.notes, partial(datetime.now, UTC))
         self.key_events = KeyEvents(self.providers, self.notes)
         self.key_events.woken.append(self.keys)
 

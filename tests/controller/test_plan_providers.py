@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from controller.awsproviders import Reached
 from controller.plan_providers import NO_UID, PlanProviders
 from controller.provider_access import ProviderRules
+from controller.provider_ways import Reached
 from reconcilers.key_spec import KMSKeySpec, ProviderRef
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.names import IS_DEFAULT_ANNOTATION

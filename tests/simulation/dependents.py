@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.kmsaliases import KMSALIASES
 from controller.kmsgrants import KMSGRANTS
 from controller.kube import JSON_PATCH, MERGE_PATCH
 from controller.objects import Ref, Resource
+from controller.provider_objects import AWSPROVIDERS
 from controller.secrets import SECRETS
 from reconcilers.names import API_VERSION
 from tests.simulation.etcd import Json

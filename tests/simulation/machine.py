@@ -14,9 +14,9 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.kube import MERGE_PATCH
 from controller.leases import LEASE_NAME
+from controller.provider_objects import AWSPROVIDERS
 from reconcilers.names import API_VERSION, IS_DEFAULT_ANNOTATION
 from tests.simulation.at_rest import is_at_rest, wrong_at_rest
 from tests.simulation.checks import CHECKED

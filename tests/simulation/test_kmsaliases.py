@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
+from controller.provider_objects import AWSPROVIDERS
 from tests.simulation.dependents import SIGNING, Thing, alias, at, provide
 from tests.simulation.faults import silence
 from tests.simulation.kms_model import late

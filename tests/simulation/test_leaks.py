@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from aws.quotas import PER_SECOND
-from controller.awsproviders import AWSPROVIDERS
 from controller.objects import Ref
+from controller.provider_objects import AWSPROVIDERS
 from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
 from reconcilers.urgency import Urgency

@@ -4,12 +4,12 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.typing import EventDict
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
 from controller.kmsaliases import KMSALIASES
 from controller.kmsgrants import KMSGRANTS
 from controller.kube import MERGE_PATCH
 from controller.objects import Ref, Resource
+from controller.provider_objects import AWSPROVIDERS
 from controller.selectors import parse_selector
 from reconcilers.names import API_VERSION, AWSPROVIDER_FINALIZER
 from tests.simulation.calls import Call

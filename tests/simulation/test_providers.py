@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.kube import MERGE_PATCH
 from controller.objects import Ref
+from controller.provider_objects import AWSPROVIDERS
 from reconcilers.names import AWSPROVIDER_FINALIZER
 from tests.simulation.etcd import Json
 from tests.simulation.identities import OTHER_ACCOUNT_ID, Credentials

@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-from controller.awsproviders import AWSPROVIDERS
 from controller.key_objects import KMSKEYS
 from controller.kube import JSON, JSON_PATCH, MERGE_PATCH, Request
 from controller.objects import Ref
+from controller.provider_objects import AWSPROVIDERS
 from controller.secrets import SECRETS
 from controller.settings import Settings
 from reconcilers.names import API_VERSION
