@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aws.errands import Errand, QuotaWaitError
+from aws.gates import ROUNDING, Gate, until_room
 from aws.lines import Line, Turn
 from reconcilers.urgency import Urgency
 
@@ -32,10 +33,6 @@ FLOOR = 1 / 16
 ONE_NEWS_SECONDS = 1.0
 # A resync that has waited for three minutes goes before the newest change of a user. Waiting holds no worker, so that it may last.
 AGING_SECONDS = 60.0
-# What is missing from a token by rounding when its time has come.
-ROUNDING = 1e-6
-# A second of AWS's, and by how much one call may be faster on its way than the one a second before it.
-GATE_SECONDS = 1.01
 # Permits are dealt out a little slower than the gate would let calls through, so that none waits there for long. Each hundredth costs a
 # hundredth of the quota.
 WINDOW_SECONDS = 1.015
@@ -85,29 +82,6 @@ async def go_out(permits: Sequence[Permit]) -> None:
         await asyncio.sleep(delay)
     for permit in permits:
         permit.sent()
-
-
-class Gate:
-    """Whether a call may go out this second, as the other end counts: by the second, or in tokens. most: so many in one."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._loop = asyncio.get_running_loop()
-        self._sent: deque[float] = deque()  # within the last second
-        self._tokens, self._seen = float(most), self._loop.time()
-
-    def delay(self, weight: int) -> float:
-        """For how many seconds it is closed."""
-        now, rate = self._loop.time(), self.most / GATE_SECONDS
-        self._tokens = min(max(self.most - 1.0, 1.0), self._tokens + (now - self._seen) * rate)
-        self._seen = now
-        lacks = (1.0 - self._tokens) / rate
-        return max(_until_room(self._sent, weight, self.most, now, GATE_SECONDS), lacks if lacks > ROUNDING else 0.0)
-
-    def passes(self, weight: int) -> None:
-        """A call goes out."""
-        self._tokens -= weight
-        self._sent.extend([self._loop.time()] * weight)
 
 
 class Bucket:
@@ -285,7 +259,7 @@ class Bucket:
 
         One that weighs more than a second holds goes alone. One token is enough for it; the others are owed.
         """
-        wait = _until_room(self._dealt, weight, self._most, self._seen, WINDOW_SECONDS)
+        wait = until_room(self._dealt, weight, self._most, self._seen, WINDOW_SECONDS)
         if wait > 0:
             self._tokens = min(self._tokens, 1.0 - wait * self._rate)
         return self._tokens >= 1.0 - ROUNDING
@@ -300,11 +274,3 @@ class Bucket:
 def _lose_patience(served: asyncio.Future[bool]) -> None:
     if not served.done():
         served.set_result(False)
-
-
-def _until_room(times: deque[float], weight: int, most: int, now: float, window: float) -> float:
-    """Seconds until so many more fit into the window that ends then; forgets what is older."""
-    while times and times[0] <= now - window + ROUNDING:
-        times.popleft()
-    over = len(times) + weight - 1 - max(most, weight)
-    return times[over] + window - now if over >= 0 else 0.0
