@@ -1,6 +1,7 @@
 """Faults of the surroundings that concern many objects, or everything at once; docs/reliability.md lists them all."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from tests.simulation.faults import Fault, silence, slow
 from tests.simulation.invariants import Invariants
 from tests.simulation.kms_quotas import PER_SECOND, RequestQuotas
 from tests.simulation.lines import Point
+from tests.simulation.passes import Passes
 from tests.simulation.scenarios import FULL
 from tests.simulation.world import World
 
@@ -21,6 +23,13 @@ pytestmark = pytest.mark.virtual_time
 
 ENDLESS = 10**9
 FORBIDDEN = failure(403, "Forbidden", "kmskeys is forbidden: the operator cannot list resource kmskeys")
+
+
+@pytest.fixture(autouse=True)
+def _passes_are_known() -> Iterator[None]:
+    """By when they began the times of conditions are judged."""
+    with Passes():
+        yield
 
 
 @pytest.mark.holds("F25")
