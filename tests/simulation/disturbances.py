@@ -85,12 +85,15 @@ def crashes(name: str, every: int = 1, first: int = 0) -> Iterator[tuple[int, li
         yield at, [f"{name}, await {at} in {undisturbed(name).awaits[at]}: {one}" for one in found]
 
 
-def pairs(name: str, first: Disturbance, second: Disturbance, every: int = 1) -> Iterator[tuple[int, int, list[str]]]:
+def pairs(
+    name: str, first: Disturbance, second: Disturbance, every: int = 1, *, part: tuple[int, int] = (0, 1)
+) -> Iterator[tuple[int, int, list[str]]]:
     """One run for each point of the undisturbed run and each point that comes after it once it was disturbed.
 
-    every: only one of so many of the later points, beginning with another one for each earlier point.
+    every: only one of so many of the later points, beginning with another one for each earlier point. part: which of how many parts of the
+    earlier points.
     """
-    for at in range(len(undisturbed(name).points)):
+    for at in range(part[0], len(undisturbed(name).points), part[1]):
         later = at + 1 + at % every
         while (outcome := played(name, {at: first, later: second})) is not None:
             found = [str(outcome)] if isinstance(outcome, AssertionError) else list(_compared(outcome, undisturbed(name), 2))

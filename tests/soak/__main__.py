@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.disturbances import ALL
-from tests.soak.portions import Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out
+from tests.soak.portions import PARTS, Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out
 
 PORTION = 50
 TELL_SECONDS = 60.0
@@ -29,7 +29,7 @@ TELL_SECONDS = 60.0
 def portions(runs: int, seed: int, *, pairs: bool) -> Iterator[Portion]:
     """All that is to be done; what takes long comes first, so that no process is left with it alone."""
     if pairs:
-        yield from (Pairs(name, kind) for name in ALL for kind in ("crash", "lost answer"))
+        yield from (Pairs(name, kind, part) for name in ALL for kind in ("crash", "lost answer") for part in range(PARTS))
     yield from (Exhaustive(name, kind) for name in ALL for kind in ("crash", "lost answer", "shutdown"))
     yield from (Awaits(name) for name in ALL)
     for number in range(0, runs, PORTION):
