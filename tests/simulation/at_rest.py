@@ -16,10 +16,8 @@ from tests.simulation.kms_keys import Key
 from tests.simulation.losses import has_lost, names
 from tests.simulation.machine_specs import WRONG, is_wrong
 from tests.simulation.moves import compared_with_primary, is_away, told_of, waits_for_the_primary
-from tests.simulation.watched import is_told, only_looks, shown
+from tests.simulation.watched import ALIAS, OF_DEPENDENTS, is_refused, is_told, only_looks, shown
 from tests.simulation.world import REGION, World
-
-OF_DEPENDENTS = frozenset({"alias/front", "alias/back", "alias/far"})
 
 
 def is_at_rest(world: World, names: Mapping[str, Json]) -> bool:
@@ -39,7 +37,7 @@ def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
             yield from _not_refused(world, name, found["spec"])
         elif has_lost(world, found) and not only_looks(found):
             yield from _not_told_lost(world, name, found)
-        elif not _is_refused(world, name):
+        elif not is_refused(world, found):
             compared = shown(world, name) if only_looks(found) else _compared(found, world.key(name), world)
             for field, wish, has in compared:
                 if wish != has:
@@ -55,7 +53,9 @@ def leaked(world: World, taken_back: set[str]) -> list[Key]:
     """Keys that nobody would ever find: of no living object, not on their way out, and not left behind on purpose."""
     CHECKED["I24"] += 1
     living = {obj["metadata"]["uid"]: obj for obj in world.etcd.all("kmskeys")}
-    kept = {uid_of(e) for e in world.etcd.log if e.plural == "kmskeys" and e.body["spec"].get("deletionPolicy") in ("Retain", "DisableKey")}
+    versions = [e for e in world.etcd.log if e.plural == "kmskeys"]
+    kept = {uid_of(e) for e in versions if e.body["spec"].get("deletionPolicy") in ("Retain", "DisableKey")}
+    kept |= {uid_of(e) for e in versions if e.change == "DELETED" and only_looks(e.body)}
     return [
         key
         for key in world.kms.keys
@@ -99,13 +99,7 @@ def _is_done(world: World, name: str) -> bool:
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
-    return waits or world.is_ready(name) or _is_refused(world, name) or waits_for_the_primary(world, name)
-
-
-def _is_refused(world: World, name: str) -> bool:
-    """A key whose deletion others had scheduled before it could be adopted."""
-    theirs = next((key for key in world.kms.keys if "alias/theirs" in key.aliases), None)
-    return world.condition(name).get("reason") == "AdoptionRefused" and theirs is not None and theirs.is_leaving
+    return waits or world.is_ready(name) or is_refused(world, found) or waits_for_the_primary(world, name)
 
 
 def _not_refused(world: World, name: str, spec: Json) -> Iterator[str]:
@@ -179,7 +173,7 @@ def _names(aliases: Any) -> set[str]:
 
 
 def _aliases(key: Key) -> set[str]:
-    return {alias for alias in key.aliases - OF_DEPENDENTS if not alias.endswith("theirs")}
+    return {alias for alias in key.aliases - OF_DEPENDENTS if not alias.endswith(("theirs", ALIAS))}
 
 
 def _grants(key: Key) -> set[str]:

@@ -13,7 +13,7 @@ from tests.simulation.histories import PASS_SECONDS, Histories
 from tests.simulation.identities import ACCOUNT_ID, OTHER_ACCOUNT_ID
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import given_up
-from tests.simulation.watched import left_alone
+from tests.simulation.watched import is_of_dependent, only_looks
 from tests.simulation.world import NAMESPACE, REGION, START, World
 
 LEASE_SECONDS = 15.0
@@ -25,10 +25,9 @@ ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
 class AwsWrites:
-    """Look at one after the other, in their order. watched: ARNs of keys that are only observed; destroyed: ids of those that are lost."""
+    """Look at one after the other, in their order. destroyed: ids of keys that are lost."""
 
     def __init__(self, world: World, histories: Histories) -> None:
-        self.watched: set[str] = set()
         self.destroyed: set[str] = set()
         self._world = world
         self._histories = histories
@@ -44,20 +43,26 @@ class AwsWrites:
         """At one that was done. Raises BrokenError."""
         self._led(call)
         hold("I9", not call.parameters.get("BypassPolicyLockoutSafetyCheck"), f"{call} bypasses KMS's safety check")
-        left_alone(call, self.watched)
         if call.name in WRITTEN_AHEAD:
             version = self._attempts.carry_out(call)
             hold("I3", _asks_for(version, call), f"{call} with {call.parameters} was written ahead for {version}")
             if call.name == "CreateKey":
                 self._made(call, version)
+                self._managed(call, _owner(_tags(call)))
                 return
         key = self._key_before(call)
         if key is None:
             return
+        if is_of_dependent(call, key):
+            hold("I6", self._histories.knew(key.arn), f"{call} hung something on a key that no object has, nor observes")
+            self._belongs(call, _owner(key.tags))
+            return
         adopts = call.name == "TagResource" and OWNER_TAG in _tags(call) and CLUSTER_TAG not in key.tags
         is_ours = key.tags.get(CLUSTER_TAG) is not None and key.tags.get(OWNER_TAG, "").startswith(f"{NAMESPACE}/")
         hold("I6", is_ours or adopts, f"{call} changed a key that is not ours: {dict(key.tags)}")
-        self._belongs(call, _owner(_tags(call) if adopts else key.tags))
+        owner = _owner(_tags(call) if adopts else key.tags)
+        self._belongs(call, owner)
+        self._managed(call, owner)
         if call.name == "ScheduleKeyDeletion":
             self._scheduled(call, key)
         if call.name in ("EnableKey", "CancelKeyDeletion"):
@@ -79,6 +84,11 @@ class AwsWrites:
         for version in self._histories.recent(owner, call.at):
             account = OTHER_ACCOUNT_ID if version["spec"].get("providerRef") else ACCOUNT_ID
             hold("I14", call.account == account, f"{call} with credentials of {call.account}, and {owner} is of {account}")
+
+    def _managed(self, call: Call, owner: str) -> None:
+        """I25: by an object that does more than observe its key, as far as the pass that made the call may know."""
+        versions = self._histories.known(owner, call.at - PASS_SECONDS, call.at)
+        hold("I25", not all(map(only_looks, versions)), f"{call}, and {owner} only observes its key")
 
     def _made(self, call: Call, version: Json) -> None:
         """For an object that was stored in this version before."""
@@ -130,10 +140,19 @@ class AwsWrites:
 
     def _key_before(self, call: Call) -> Key | None:
         """The key that the call is about, as it was just before."""
+        before = START + timedelta(seconds=call.at) - TICK
         named = call.subject or str(call.parameters.get("TargetKeyId", ""))
-        if named and not named.startswith("arn:"):
+        if not named:
+            there = (self._world.kms.as_it_was(key.arn, before) for key in self._world.kms.keys)
+            return next((key for key in there if key is not None and _bears(key, call)), None)
+        if not named.startswith("arn:"):
             named = f"arn:aws:kms:{call.region}:{call.account}:key/{named}"
-        return self._world.kms.as_it_was(named, START + timedelta(seconds=call.at) - TICK) if named else None
+        return self._world.kms.as_it_was(named, before)
+
+
+def _bears(key: Key, call: Call) -> bool:
+    """Whether the alias that is taken away leads to the key."""
+    return call.parameters.get("AliasName") in key.aliases and (key.region, key.account_id) == (call.region, call.account)
 
 
 def _tags(call: Call) -> dict[str, str]:

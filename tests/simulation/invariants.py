@@ -6,12 +6,12 @@ What is about writes to AWS stands in aws_writes.py; here is what is about objec
 from collections import defaultdict
 from datetime import timedelta
 
-from reconcilers.names import KMSKEY_FINALIZER
+from reconcilers.names import KMSKEY_FINALIZER, UID_TAG
 from tests.simulation.aws_writes import AwsWrites
 from tests.simulation.calls import Call
 from tests.simulation.checks import hold
 from tests.simulation.etcd import Entry, Json
-from tests.simulation.histories import Histories, uid_of
+from tests.simulation.histories import PASS_SECONDS, Histories, uid_of
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import given_up
 from tests.simulation.transitions import WITH_CONDITIONS, look_at_transitions
@@ -22,23 +22,20 @@ from tests.simulation.world import START, World
 class Invariants:
     """Look at a world again and again. specs: by name, what the user has written last.
 
-    taken_back: ARNs of keys that others have saved from their deletion after their objects had gone.
+    taken_back: ARNs of keys that others have saved from their deletion after their objects had gone. watched: ARNs of keys that others have
+    made for an object to observe.
     """
 
     def __init__(self, world: World) -> None:
         self.specs: dict[str, Json] = {}
         self.taken_back: set[str] = set()
+        self.watched: set[str] = set()
         self._world = world
         self._histories = Histories()
         self._writes = AwsWrites(world, self._histories)
         self._calls = 0
         self._entries = 0
         self._key_ids: defaultdict[str, set[str]] = defaultdict(set)
-
-    @property
-    def watched(self) -> set[str]:
-        """ARNs of keys that are only observed."""
-        return self._writes.watched
 
     @property
     def destroyed(self) -> set[str]:
@@ -79,12 +76,25 @@ class Invariants:
         metadata, status = entry.body["metadata"], entry.body.get("status", {})
         if "keyId" in status:
             self._look_at_key_id(entry, status["keyId"])
-        if only_looks(entry.body):
+        if self._only_looked(entry):
             unmarked(entry)
-        elif entry.change == "DELETED":
+        if only_looks(entry.body):
+            return
+        if entry.change == "DELETED":
             hold("I19", self._dealt_with(entry), f"{entry.ref.name} went, and its key is not dealt with: {self._key_of(entry)}")
-        elif status.keys() & {"creationAttempt", "keyId"} and entry.change == "MODIFIED":
+        elif status.keys() & {"creationAttempt", "keyId"} and entry.change == "MODIFIED" and not self._was_only_shown(entry):
             hold("I13", KMSKEY_FINALIZER in metadata.get("finalizers", ()), f"{entry.ref.name} has a key and no finalizer")
+
+    def _only_looked(self, entry: Entry) -> bool:
+        """Whether no pass that was under way may have known the object as one that does more."""
+        return all(map(only_looks, self._histories.known(entry.ref.name, entry.at - PASS_SECONDS, entry.at)))
+
+    def _was_only_shown(self, entry: Entry) -> bool:
+        """The key of an object that has not begun to take it over, and is none's, or is lost."""
+        if "creationAttempt" in entry.body.get("status", {}):
+            return False
+        key = self._key_of(entry)
+        return self._never_held(entry) if key is None else "adopt" in entry.body["spec"] and key.tags.get(UID_TAG) != uid_of(entry)
 
     def _look_at_key_id(self, entry: Entry, key_id: str) -> None:
         """One that is lost, and was named so by the user before, is the only one that has a successor."""
@@ -96,7 +106,7 @@ class Invariants:
 
     def _dealt_with(self, entry: Entry) -> bool:
         key = self._key_of(entry)
-        if key is None:
+        if key is None or self._never_held(entry):
             return True
         match entry.body["spec"].get("deletionPolicy"):
             case "Retain":
@@ -105,6 +115,11 @@ class Invariants:
                 return key.state != "Enabled"
             case _:
                 return key.is_leaving
+
+    def _never_held(self, entry: Entry) -> bool:
+        """Whether it was deleted before it could begin to take over what it had only observed."""
+        versions = [one.body for one in self._histories.of(uid_of(entry), entry.at)]
+        return any(map(only_looks, versions)) and not any(KMSKEY_FINALIZER in one["metadata"].get("finalizers", ()) for one in versions)
 
     def _key_of(self, entry: Entry) -> Key | None:
         arn = entry.body.get("status", {}).get("keyArn")

@@ -1,6 +1,7 @@
 """What the users of a random life write: which objects there are, and what specs each of them may have.
 
 A cast is three KMSKeys, of which each has what no other may change about it: its type, its provider, the key that it takes over or observes.
+One that is named twice is the star of its life: most of what users do is done to it.
 """
 
 from typing import Any
@@ -21,6 +22,8 @@ CASTS = st.sampled_from(
         ("orders", "adopted", "abroad"),
         ("abroad", "sales", "orders"),
         ("orders", WATCHED, "adopted"),
+        ("adopted", WATCHED, "adopted"),
+        (WATCHED, "adopted", WATCHED),
     ]
 )
 WHO = st.integers(0, 2)
@@ -28,9 +31,11 @@ FIXED: dict[str, Json] = {
     "signing": {"keySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"},
     "global": {"multiRegion": True},
     "adopted": {"adopt": {"alias": "theirs", "policy": "AdoptOrCreate"}},
-    WATCHED: {"adopt": {"alias": WATCHED}, "managementPolicy": "Observe"},
+    WATCHED: {"adopt": {"alias": WATCHED}},
     "abroad": {"providerRef": {"name": OTHER_PROVIDER}},
 }
+# How an object begins, that its users may change later.
+FIRST: dict[str, Json] = {WATCHED: {"managementPolicy": "Observe"}}
 PLAIN = st.fixed_dictionaries(
     {},
     optional={
@@ -68,9 +73,16 @@ def fitting(name: str, plain: Json, special: Json) -> Json:
     spec = {**plain, **FIXED.get(name, {})}
     if name == "signing":
         return spec
-    aliases = {"aliases": [name, f"all/{name}"]} if special.get("aliases") else {}
+    own = [f"all/{name}", *([name] if name != WATCHED else [])]  # the key of that one has such an alias from others
+    aliases = {"aliases": own} if special.get("aliases") else {}
     left_out = {"aliases"} if name == "global" else {"aliases", "replicas"}
     return spec | {key: value for key, value in special.items() if key not in left_out} | aliases
+
+
+def as_managed(name: str, before: Json | None) -> Json:
+    """What a new spec keeps of the one before, for it is changed by itself."""
+    before = FIRST.get(name, {}) if before is None else before
+    return {field: before[field] for field in ("managementPolicy",) if field in before}
 
 
 def account_of(name: str) -> str:

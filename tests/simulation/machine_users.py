@@ -5,11 +5,11 @@ same alias; and what is fixed about a key they leave as it is.
 """
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from tests.simulation.etcd import Json
 from tests.simulation.machine_base import Life
-from tests.simulation.machine_specs import PLAIN, SPECIAL, WHO, WRONG, fitting
+from tests.simulation.machine_specs import FIXED, PLAIN, SPECIAL, WHO, WRONG, as_managed, fitting
 
 
 class Users(Life):
@@ -17,13 +17,12 @@ class Users(Life):
 
     @rule(who=WHO, plain=PLAIN, special=SPECIAL)
     def apply(self, who: int, plain: Json, special: Json) -> None:
-        name = self.cast[who]
-        self.write(name, fitting(name, plain, special))
+        self._declare(self.cast[who], plain, special)
 
     @rule(who=WHO, reason=st.sampled_from(sorted(WRONG)))
     def apply_what_cannot_be(self, who: int, reason: str) -> None:
         self.did(f"apply {reason}")
-        self.write(self.cast[who], fitting(self.cast[who], WRONG[reason], {}))
+        self._declare(self.cast[who], WRONG[reason], {})
 
     @rule(who=WHO, token=st.sampled_from(["1", "2", "3"]))
     def rotate(self, who: int, token: str) -> None:
@@ -32,6 +31,17 @@ class Users(Life):
     @rule(who=WHO, policy=st.sampled_from(["ScheduleKeyDeletion", "Delete", "Retain", "DisableKey", "ForceDelete"]))
     def choose_what_deletion_does(self, who: int, policy: str) -> None:
         self._change(who, "deletionPolicy", policy)
+
+    @precondition(lambda self: self.live and self._adopting())
+    @rule(who=WHO)
+    def change_what_is_managed(self, who: int) -> None:
+        """Only an object that names the key which it takes over may observe it."""
+        adopting = self._adopting()
+        who = adopting[who % len(adopting)]
+        before = self.promises.specs.get(self.cast[who], {})
+        policy = "Full" if before.get("managementPolicy") == "Observe" else "Observe"
+        if self._change(who, "managementPolicy", policy):
+            self.did(f"choose {policy}")
 
     @rule(who=WHO)
     def delete(self, who: int) -> None:
@@ -46,20 +56,27 @@ class Users(Life):
             self.did("touch")
             self.world.patch(name, {"metadata": {"annotations": {"touched": str(self.world.time)}}})
 
-    def write(self, name: str, spec: Json) -> None:
-        """Unless the object is on its way out."""
+    def write(self, name: str, spec: Json) -> bool:
+        """Unless the object is on its way out; whether it was done."""
         found = self.world.find(name)
         if found is not None and "deletionTimestamp" in found["metadata"]:
-            return
+            return False
         self.did("apply")
         for field in ("replicas", "rotateOnDemand", "adopt", "providerRef"):
             if field in spec:
                 self.did(f"apply with {field}")
         self.promises.specs[name] = spec
         self.world.apply(name, **spec)
+        return True
 
-    def _change(self, who: int, field: str, value: str, *excepted: str) -> None:
-        """One field of an object that is there."""
+    def _declare(self, name: str, plain: Json, special: Json) -> None:
+        self.write(name, fitting(name, plain, special) | as_managed(name, self.promises.specs.get(name)))
+
+    def _adopting(self) -> list[int]:
+        return [who for who, name in enumerate(self.cast) if "adopt" in FIXED.get(name, {})]
+
+    def _change(self, who: int, field: str, value: str, *excepted: str) -> bool:
+        """One field of an object that is there; whether it was done."""
         name = self.cast[who]
-        if name not in excepted and self.world.find(name) is not None:
-            self.write(name, self.promises.specs[name] | {field: value})
+        there = name not in excepted and self.world.find(name) is not None
+        return there and self.write(name, self.promises.specs[name] | {field: value})

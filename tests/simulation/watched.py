@@ -1,6 +1,7 @@
-"""Keys that an object of a random life only observes: made by others, never written to, and shown as they are.
+"""Keys that an object of a random life only observes: never written to, and shown as they are.
 
-What may go wrong with them is all that others do: disable, schedule the deletion, cancel it, take the alias away.
+Others have made them, or the object itself did while it managed them. What may go wrong with them is all that others do: disable, schedule the
+deletion, cancel it, take the alias away. So an object that begins to manage what it has only observed may find that it cannot have it.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.simulation.world import NAMESPACE, World
 
 WATCHED = "watched"  # the object's name, and that of the alias by which it finds the key
 ALIAS = f"alias/{WATCHED}"
+OF_DEPENDENTS = frozenset({"alias/front", "alias/back", "alias/far"})
 _REASONS = {"Enabled": "Available", "Disabled": "KeyDisabled", "PendingDeletion": "KeyPendingDeletion"}
 
 
@@ -25,20 +27,43 @@ def only_looks(obj: Json) -> bool:
     return bool(obj["spec"].get("managementPolicy") == "Observe")
 
 
-def left_alone(call: Call, keys: set[str]) -> None:
-    """I25, of a write to AWS that was done. keys: ARNs of those that nobody else of the cast has. Raises BrokenError."""
-    parameters = call.parameters
-    tags = {tag["TagKey"]: tag["TagValue"] for tag in parameters.get("Tags", ())}
-    about = {call.subject, parameters.get("TargetKeyId"), parameters.get("AliasName"), tags.get(OWNER_TAG)}
-    ids = {arn.rpartition("/")[2] for arn in keys}
-    hold("I25", not about & {*keys, *ids, ALIAS, f"{NAMESPACE}/{WATCHED}"}, f"{call} for an object that only observes its key")
+def is_of_dependent(call: Call, key: Key) -> bool:
+    """Whether a write to the key was for a KMSAlias or a KMSGrant, which have a word of their own."""
+    given, alias = call.parameters.get("GrantId"), call.parameters.get("AliasName")
+    names = {one["Name"] for one in key.grants if one["GrantId"] == given} | {str(call.parameters.get("Name", ""))}
+    return alias in OF_DEPENDENTS or any(name.startswith("obj-") for name in names)
 
 
 def unmarked(entry: Entry) -> None:
-    """I25, of a version of an object that only observes: it bears nothing that would keep it, or another one's key. Raises BrokenError."""
-    metadata = entry.body["metadata"]
-    marks = [*metadata.get("finalizers", ()), *({KEY_ID_ANNOTATION} & metadata.get("annotations", {}).keys())]
-    hold("I25", not marks, f"{entry.ref.name} only observes, and has {marks}")
+    """I25, of a change of an object that only observes: it is given nothing that would keep it, or another one's key. Raises BrokenError."""
+    marks = _marks(entry.body) - _marks(entry.before or {"metadata": {}})
+    hold("I25", not marks, f"{entry.ref.name} only observes, and was given {marks}")
+
+
+def is_refused(world: World, obj: Json) -> bool:
+    """Whether the object may not have, or does not find, the key that it names, and says so of its newest spec.
+
+    Its deletion is scheduled by others; there is none of that name; or what the object has only observed bears that name no longer.
+    """
+    told, adopt, remembered = world.condition(obj["metadata"]["name"]), obj["spec"].get("adopt", {}), obj.get("status", {}).get("keyId")
+    named = next((key for key in world.kms.keys if f"alias/{adopt.get('alias')}" in key.aliases), None)
+    if told.get("observedGeneration") != obj["metadata"]["generation"]:
+        return False
+    match told["reason"]:
+        case "AdoptionRefused":
+            return named is not None and named.is_leaving
+        case "KeyNotFound":
+            return named is None and remembered is None and adopt.get("policy") != "AdoptOrCreate"
+        case "KeyNotOwned":
+            key = _key(world, obj)
+            return key is not None and key is not named and key.tags.get(OWNER_TAG) != f"{NAMESPACE}/{obj['metadata']['name']}"
+        case _:
+            return False
+
+
+def _marks(obj: Json) -> set[str]:
+    metadata = obj["metadata"]
+    return {*metadata.get("finalizers", ()), *({KEY_ID_ANNOTATION} & metadata.get("annotations", {}).keys())}
 
 
 def is_told(world: World, name: str) -> bool:
@@ -71,8 +96,8 @@ def shown(world: World, name: str) -> Iterator[tuple[str, Any, Any]]:
 
 def _key(world: World, obj: Json) -> Key | None:
     """The one that the object remembers; before it has seen any, the one that it names."""
-    remembered = obj.get("status", {}).get("keyId")
-    named = (key for key in world.kms.keys if (key.key_id == remembered if remembered else ALIAS in key.aliases))
+    remembered, alias = obj.get("status", {}).get("keyId"), f"alias/{obj['spec']['adopt']['alias']}"
+    named = (key for key in world.kms.keys if (key.key_id == remembered if remembered else alias in key.aliases))
     return next(named, None)
 
 
