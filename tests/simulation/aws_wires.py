@@ -86,7 +86,7 @@ class _ModelWire:
             except RefusedError as error:
                 call.outcome = error.code
                 raise client_error(operation, error.code, error.message, error.status) from None
-            call.outcome = "OK"
+            call.outcome, call.told = "OK", answer
             return answer
 
         return await self._line.carry(call, LATENCY, execute)

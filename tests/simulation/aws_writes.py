@@ -20,7 +20,6 @@ LEASE_SECONDS = 15.0
 WRITE_SECONDS = 7.5  # the longest that a call may take under such a lease
 SCHEDULES = (None, "ScheduleKeyDeletion", "Delete", "ForceDelete")
 TICK = timedelta(microseconds=1)
-SEEN = timedelta(seconds=PASS_SECONDS + 300)  # how late a read may be when a pass begins, and how long that may take
 ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
@@ -32,12 +31,18 @@ class AwsWrites:
         self._world = world
         self._histories = histories
         self._attempts = Attempts()
+        self._seen_as: dict[tuple[str, str], str] = {}  # by process and ARN: primary or replica, as it was told last
         self._once: Counter[tuple[str, str, str]] = Counter()  # operation, owner, region
 
     def remember(self, entry: Entry, writer: Call | None) -> None:
         """A version of a KMSKey, and the call of a process that made it. Those that came before a call are to be known when it is looked at."""
         if writer is not None:
             self._attempts.add(entry, writer)
+
+    def saw(self, call: Call) -> None:
+        """A DescribeKey was answered."""
+        told = call.told["KeyMetadata"]
+        self._seen_as[call.replica, told["Arn"]] = told.get("MultiRegionConfiguration", {}).get("MultiRegionKeyType", "")
 
     def look(self, call: Call) -> None:
         """At one that was done. Raises BrokenError."""
@@ -107,7 +112,8 @@ class AwsWrites:
     def _scheduled(self, call: Call, key: Key) -> None:
         versions = self._histories.recent(_owner(key.tags), call.at)
         willing = [v for v in versions if v["spec"].get("deletionPolicy") in SCHEDULES]
-        was_replica = key.region != REGION and any(one.is_replica for one in self._lately(key, call))
+        # Others may have made a primary of it since.
+        was_replica = key.region != REGION and self._seen_as.get((call.replica, key.arn)) == "REPLICA"
         asked = [v for v in willing if "deletionTimestamp" in v["metadata"] or (was_replica and not _wants(v, key.region))]
         hold("I4", bool(asked), f"{call}, and no object of the key asked for it")
         days = call.parameters["PendingWindowInDays"]
@@ -132,11 +138,6 @@ class AwsWrites:
 
         asked, done = self._histories.times(owner, asks), self._once[call.name, owner, region]
         hold("I20", done <= asked, f"{call} was done {done} times, and asked for {asked} times")
-
-    def _lately(self, key: Key, call: Call) -> list[Key]:
-        """What the key was, as far as the pass that made the call may have seen it: others may have made a primary of it meanwhile."""
-        now = START + timedelta(seconds=call.at)
-        return [key, *self._world.kms.versions(key.arn, now - SEEN, now)]
 
     def _key_before(self, call: Call) -> Key | None:
         """The key that the call is about, as it was just before."""

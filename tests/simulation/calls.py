@@ -28,6 +28,7 @@ class Call:
     outcome: str = ""
     region: str = ""  # of AWS
     account: str = ""  # of AWS: whose credentials were used
+    told: Mapping[str, Any] = field(default_factory=dict)  # by AWS, in its answer
     parameters: Mapping[str, Any] = field(default_factory=dict)
     began: float | None = field(default_factory=PASS_BEGAN.get)
     wrote: int = 0

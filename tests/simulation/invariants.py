@@ -56,6 +56,8 @@ class Invariants:
         for entry in entries:
             self._look_at_entry(entry, writers.get(entry.revision))
         for call in calls:
+            if call.target == "aws" and call.outcome == "OK" and call.name == "DescribeKey":
+                self._writes.saw(call)
             if call.target == "aws" and call.writes and call.outcome == "OK" and call.name != "GetCallerIdentity":
                 self._writes.look(call)
         for name in {entry.ref.name for entry in entries if entry.plural == "kmskeys"}:

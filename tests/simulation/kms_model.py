@@ -75,13 +75,6 @@ class Kms:
         history = next((one for arn, one in self._histories.items() if key in (arn, one.newest.key_id)), None)
         return history.at(moment) if history else None
 
-    def versions(self, arn: str, since: datetime, until: datetime) -> list[Key]:
-        """All that the key was in that time."""
-        history = self._histories.get(arn)
-        then = history.at(since) if history else None
-        changes = [key for at, key in history.versions if since < at < until] if history else []
-        return [*([then] if then else []), *changes]
-
     def edit(self, arn: str, **changes: Any) -> None:
         """What nobody could do with a call: a new state, or a tag of the past."""
         history = self._histories[arn]

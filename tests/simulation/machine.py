@@ -28,7 +28,7 @@ from tests.simulation.machine_dependents import DependentUsers
 from tests.simulation.machine_losses import Losses
 from tests.simulation.machine_others import CREDENTIALS, OTHER_CANARY, Others
 from tests.simulation.machine_processes import Processes
-from tests.simulation.machine_specs import CASTS, OTHER_PROVIDER, PLAIN, SPECIAL
+from tests.simulation.machine_specs import BOTH, CASTS, OTHER_PROVIDER, PLAIN, SPECIAL
 from tests.simulation.machine_wires import Wires
 from tests.simulation.scenarios import GIVEN
 from tests.simulation.watched import ALIAS, WATCHED
@@ -61,7 +61,7 @@ class Machine(Processes, DependentUsers, Others, Losses, Wires):
         self._prepare()
         self.live = True
         self.start()
-        self.apply(0, plain, special)
+        self.apply(0, plain, BOTH | special)
         if begun != "only just":
             self.run(self.world.until(lambda: is_at_rest(self.world, self.promises.specs)))
         if begun == "primary moved":

@@ -19,6 +19,8 @@ CASTS = st.sampled_from(
         ("orders", "sales", "signing"),
         ("orders", "global", "signing"),
         ("global", "adopted", "sales"),
+        ("global", "sales", "global"),
+        ("global", "orders", "global"),
         ("orders", "adopted", "abroad"),
         ("abroad", "sales", "orders"),
         ("orders", WATCHED, "adopted"),
@@ -49,6 +51,7 @@ PLAIN = st.fixed_dictionaries(
 )
 _EUROPE: Json = {"region": "eu-west-1"}
 _ASIA: Json = {"region": "ap-south-1", "aliases": ["asia"]}
+REGIONS = st.sampled_from([[], [_EUROPE], [_EUROPE, _ASIA], [_ASIA]])
 SPECIAL = st.fixed_dictionaries(
     {},
     optional={
@@ -59,6 +62,8 @@ SPECIAL = st.fixed_dictionaries(
         "replicas": st.sampled_from([[_EUROPE], [_EUROPE, _ASIA], [_ASIA]]),
     },
 )
+# What a multi-Region key has from its beginning, unless its user says otherwise.
+BOTH: Json = {"replicas": [_EUROPE, _ASIA]}
 # What is refused before AWS is asked, by the reason that is told.
 _NOBODY = POLICY.replace("Allow", "Deny").replace('{"AWS": "arn:aws:iam::${AWS_ACCOUNT_ID}:root"}', '"*"')
 WRONG: dict[str, Json] = {"InvalidPolicy": {"keyPolicy": "{}"}, "PolicyLockout": {"keyPolicy": _NOBODY}}

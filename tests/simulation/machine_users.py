@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from tests.simulation.etcd import Json
 from tests.simulation.machine_base import Life
-from tests.simulation.machine_specs import FIXED, PLAIN, SPECIAL, WHO, WRONG, as_managed, fitting
+from tests.simulation.machine_specs import FIXED, PLAIN, REGIONS, SPECIAL, WHO, WRONG, as_managed, fitting
 
 
 class Users(Life):
@@ -31,6 +31,13 @@ class Users(Life):
     @rule(who=WHO, policy=st.sampled_from(["ScheduleKeyDeletion", "Delete", "Retain", "DisableKey", "ForceDelete"]))
     def choose_what_deletion_does(self, who: int, policy: str) -> None:
         self._change(who, "deletionPolicy", policy)
+
+    @precondition(lambda self: self.live and self.world.find("global") is not None)
+    @rule(regions=REGIONS)
+    def change_regions(self, regions: list[Json]) -> None:
+        """Of the multi-Region key, and nothing else: what left may come back soon."""
+        self.did("change regions")
+        self._change(self.cast.index("global"), "replicas", regions)
 
     @precondition(lambda self: self.live and self._adopting())
     @rule(who=WHO)
@@ -75,7 +82,7 @@ class Users(Life):
     def _adopting(self) -> list[int]:
         return [who for who, name in enumerate(self.cast) if "adopt" in FIXED.get(name, {})]
 
-    def _change(self, who: int, field: str, value: str, *excepted: str) -> bool:
+    def _change(self, who: int, field: str, value: object, *excepted: str) -> bool:
         """One field of an object that is there; whether it was done."""
         name = self.cast[who]
         there = name not in excepted and self.world.find(name) is not None
