@@ -24,10 +24,11 @@ ONCE_FOR_EACH = ("ReplicateKey", "RotateKeyOnDemand")
 
 
 class AwsWrites:
-    """Look at one after the other, in their order. destroyed: ids of keys that are lost."""
+    """Look at one after the other, in their order. destroyed: ids of keys that are lost; lost_replicas: how often, by owner and region."""
 
     def __init__(self, world: World, histories: Histories) -> None:
         self.destroyed: set[str] = set()
+        self.lost_replicas: Counter[tuple[str, str]] = Counter()
         self._world = world
         self._histories = histories
         self._attempts = Attempts()
@@ -126,7 +127,7 @@ class AwsWrites:
         hold("I5", wanted, f"{call}, and no spec asked for it")
 
     def _asked_for(self, call: Call, owner: str) -> None:
-        """What is done once is done at most as often as users have asked for it, whatever was lost meanwhile."""
+        """What is done once is done at most as often as users have asked for it, whatever went wrong; a replica that is lost once more."""
         region = str(call.parameters.get("ReplicaRegion", ""))
         self._once[call.name, owner, region] += 1
 
@@ -136,7 +137,7 @@ class AwsWrites:
             token = after["spec"].get("rotateOnDemand")
             return token is not None and (before is None or before["spec"].get("rotateOnDemand") != token)
 
-        asked, done = self._histories.times(owner, asks), self._once[call.name, owner, region]
+        asked, done = self._histories.times(owner, asks) + self.lost_replicas[owner, region], self._once[call.name, owner, region]
         hold("I20", done <= asked, f"{call} was done {done} times, and asked for {asked} times")
 
     def _key_before(self, call: Call) -> Key | None:

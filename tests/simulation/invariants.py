@@ -3,7 +3,7 @@
 What is about writes to AWS stands in aws_writes.py; here is what is about objects.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 
 from reconcilers.names import KMSKEY_FINALIZER, UID_TAG
@@ -41,6 +41,11 @@ class Invariants:
     def destroyed(self) -> set[str]:
         """The ids of keys whose window has ended while their objects lived."""
         return self._writes.destroyed
+
+    @property
+    def lost_replicas(self) -> Counter[tuple[str, str]]:
+        """How often a replica was lost, by the name of its object and its region."""
+        return self._writes.lost_replicas
 
     def check(self) -> None:
         """Raises BrokenError."""

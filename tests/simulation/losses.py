@@ -12,8 +12,8 @@ from tests.simulation.world import World
 
 def has_lost(world: World, obj: Json) -> bool:
     """Whether the key that the object remembers is gone."""
-    remembered = obj.get("status", {}).get("keyId")
-    return remembered is not None and all(key.key_id != remembered for key in world.kms.keys)
+    remembered = obj.get("status", {}).get("keyArn")
+    return remembered is not None and all(key.arn != remembered for key in world.kms.keys)
 
 
 def names(obj: Json) -> str | None:

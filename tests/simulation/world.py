@@ -213,7 +213,7 @@ class World:
 
     def key(self, name: str) -> Key:
         """The key that the object's status names."""
-        return next(key for key in self.kms.keys if key.key_id == self.status(name)["keyId"])
+        return next(key for key in self.kms.keys if key.arn == self.status(name)["keyArn"])
 
     @property
     def events(self) -> list[Json]:
