@@ -84,3 +84,27 @@ def test_a_creation_without_an_answer_is_not_forgotten_meanwhile() -> None:
     before = attempted(timedelta(minutes=6))
     made = plan_kmskey(key(SPEC, before), account(), Offered(stray()), operator(), NOW)
     assert made.status.creation_attempt == before.creation_attempt
+
+
+@pytest.mark.parametrize(
+    ("age", "keys", "reason"),
+    [
+        (1, (), Reason.CREATION_UNKNOWN),
+        (6, (), Reason.KEY_NOT_FOUND),
+        (6, (stray(),), Reason.KEY_NOT_FOUND),
+        (6, (replace(observed(), tags=DENIED),), Reason.ACCESS_DENIED),
+        (1, (observed(),), Reason.AVAILABLE),
+    ],
+)
+def test_a_key_that_was_being_made_is_looked_for_and_shown(age: int, keys: tuple[ObservedKey, ...], reason: Reason) -> None:
+    before = attempted(timedelta(minutes=age))
+    made = plan_kmskey(key(SPEC, before), account(), Candidates(keys, thorough=True), operator(), NOW)
+    assert (made.actions, told(made)["Ready"][1]) == ((), reason)
+    found = reason is Reason.AVAILABLE
+    assert (made.status.key_id, made.status.creation_attempt) == ((KEY_ID, None) if found else (None, before.creation_attempt))
+
+
+def test_a_lost_key_that_shows_again_leaves_the_search_for_its_successor_open() -> None:
+    before = remembered().model_copy(update={"creation_attempt": attempted(timedelta(minutes=6)).creation_attempt})
+    made = plan_kmskey(key(SPEC, before), account(), Candidates((observed(),), thorough=True), operator(), NOW)
+    assert made.status.creation_attempt == before.creation_attempt

@@ -1,8 +1,13 @@
 """Keys that were there before their objects: who gets them, who does not, and what is left alone."""
 
+from collections.abc import Callable
+
 import pytest
 
 from reconcilers.names import OWNER_TAG, UID_TAG
+from tests.simulation.aws_wires import internal_error, lost_answer
+from tests.simulation.faults import Fault
+from tests.simulation.kms_model import late
 from tests.simulation.world import World
 
 pytestmark = pytest.mark.virtual_time
@@ -84,3 +89,22 @@ async def test_an_observed_key_is_never_written_to_not_even_when_the_object_goes
         world.delete("orders")
         await world.gone("orders")
         assert world.traffic.names("aws") == {}
+
+
+@pytest.mark.parametrize("lost", [lost_answer, internal_error])
+async def test_an_object_that_observes_from_the_middle_of_a_creation_says_what_is_so_and_has_one_key_later(
+    lost: Callable[[str], Fault],
+) -> None:
+    async with World() as world:
+        world.kms.lags["GetResources"] = world.kms.lags["ListKeys"] = late(50)
+        world.start("a")
+        world.traffic.faults.on(lost("CreateKey"))
+        world.apply("orders", adopt={"alias": "theirs", "policy": "AdoptOrCreate"})
+        await world.until(lambda: "creationAttempt" in world.status("orders"))
+        world.patch("orders", {"spec": {"managementPolicy": "Observe"}})
+        await world.reason("orders", "CreationUnknown")
+        await world.reason("orders", "Available" if lost is lost_answer else "KeyNotFound")
+        assert len(world.kms.made) == (lost is lost_answer)
+        world.patch("orders", {"spec": {"managementPolicy": "Full"}})
+        await world.ready("orders")
+        assert [key.key_id for key in world.kms.made] == [world.status("orders")["keyId"]]
