@@ -38,13 +38,14 @@ FIXED: dict[str, Json] = {
 }
 # How an object begins, that its users may change later.
 FIRST: dict[str, Json] = {WATCHED: {"managementPolicy": "Observe"}}
+TAGS = st.sampled_from([{}, {"team": "shop"}, {"team": "mail", "cost": "17"}])
 PLAIN = st.fixed_dictionaries(
     {},
     optional={
         "description": st.sampled_from(["", "Orders", "All orders"]),
         "enabled": st.booleans(),
         "keyPolicy": st.sampled_from([POLICY, OTHER_POLICY]),
-        "tags": st.sampled_from([{}, {"team": "shop"}, {"team": "mail", "cost": "17"}]),
+        "tags": TAGS,
         "deletionPolicy": st.sampled_from(["ScheduleKeyDeletion", "Retain", "DisableKey", "ForceDelete"]),
         "pendingWindowInDays": st.sampled_from([7, 30]),
     },

@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from tests.simulation.etcd import Json
 from tests.simulation.machine_base import Life
-from tests.simulation.machine_specs import FIXED, PLAIN, REGIONS, SPECIAL, WHO, WRONG, as_managed, fitting
+from tests.simulation.machine_specs import FIXED, PLAIN, REGIONS, SPECIAL, TAGS, WHO, WRONG, as_managed, fitting
 
 
 class Users(Life):
@@ -26,18 +26,18 @@ class Users(Life):
 
     @rule(who=WHO, token=st.sampled_from(["1", "2", "3"]))
     def rotate(self, who: int, token: str) -> None:
-        self._change(who, "rotateOnDemand", token, "signing")
+        self._change(who, {"rotateOnDemand": token}, "signing")
 
     @rule(who=WHO, policy=st.sampled_from(["ScheduleKeyDeletion", "Delete", "Retain", "DisableKey", "ForceDelete"]))
     def choose_what_deletion_does(self, who: int, policy: str) -> None:
-        self._change(who, "deletionPolicy", policy)
+        self._change(who, {"deletionPolicy": policy})
 
     @precondition(lambda self: self.live and self.world.find("global") is not None)
-    @rule(regions=REGIONS)
-    def change_regions(self, regions: list[Json]) -> None:
-        """Of the multi-Region key, and nothing else: what left may come back soon."""
+    @rule(regions=REGIONS, tags=TAGS)
+    def change_regions(self, regions: list[Json], tags: Json) -> None:
+        """Of the multi-Region key, and little else: what left may come back soon, and is to be what the key is by then."""
         self.did("change regions")
-        self._change(self.cast.index("global"), "replicas", regions)
+        self._change(self.cast.index("global"), {"replicas": regions, "tags": tags})
 
     @precondition(lambda self: self.live and self._adopting())
     @rule(who=WHO)
@@ -47,7 +47,7 @@ class Users(Life):
         who = adopting[who % len(adopting)]
         before = self.promises.specs.get(self.cast[who], {})
         policy = "Full" if before.get("managementPolicy") == "Observe" else "Observe"
-        if self._change(who, "managementPolicy", policy):
+        if self._change(who, {"managementPolicy": policy}):
             self.did(f"choose {policy}")
 
     @rule(who=WHO)
@@ -82,8 +82,8 @@ class Users(Life):
     def _adopting(self) -> list[int]:
         return [who for who, name in enumerate(self.cast) if "adopt" in FIXED.get(name, {})]
 
-    def _change(self, who: int, field: str, value: object, *excepted: str) -> bool:
-        """One field of an object that is there; whether it was done."""
+    def _change(self, who: int, fields: Json, *excepted: str) -> bool:
+        """Some fields of an object that is there; whether it was done."""
         name = self.cast[who]
         there = name not in excepted and self.world.find(name) is not None
-        return there and self.write(name, self.promises.specs[name] | {field: value})
+        return there and self.write(name, self.promises.specs[name] | fields)

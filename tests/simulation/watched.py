@@ -95,8 +95,11 @@ def shown(world: World, name: str) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _key(world: World, obj: Json) -> Key | None:
-    """The one that the object remembers; before it has seen any, the one that it names."""
-    remembered, alias = obj.get("status", {}).get("keyId"), f"alias/{obj['spec']['adopt']['alias']}"
+    """The one that the object remembers; before it has seen any, the one that it names; none while it is not known whether it has made one."""
+    status, alias = obj.get("status", {}), f"alias/{obj['spec']['adopt']['alias']}"
+    if "creationAttempt" in status:
+        return None
+    remembered = status.get("keyId")
     named = (key for key in world.kms.keys if (key.key_id == remembered if remembered else alias in key.aliases))
     return next(named, None)
 
