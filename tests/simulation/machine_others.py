@@ -75,15 +75,20 @@ class Others(Life):
                 for parameters in _parameters(operation, key, 0):
                     self.outside(key, operation, **parameters)
 
-    @precondition(lambda self: self.live and any(key.is_replica for key in self._keys()))
+    @precondition(lambda self: self._replicas_there())
     @rule(which=WHICH)
     def move_a_primary(self, which: int) -> None:
         """To where a replica is, or back."""
-        replicas = [key for key in self._keys() if key.is_replica]
+        replicas = self._replicas_there()
         for target in replicas[which % len(replicas) :][:1] if replicas else []:
             for primary in self._keys():
                 if primary.key_id == target.key_id and not primary.is_replica:
                     self.outside(primary, "UpdatePrimaryRegion", KeyId=primary.arn, PrimaryRegion=target.region)
+
+    @precondition(lambda self: self._replicas_there())
+    @rule(which=WHICH)
+    def move_it_once_more(self, which: int) -> None:
+        self.move_a_primary(which)
 
     @rule(known=st.booleans(), provider=st.sampled_from(sorted(CREDENTIALS)))
     def change_credentials(self, known: bool, provider: str) -> None:
@@ -100,6 +105,9 @@ class Others(Life):
         with suppress(RefusedError):
             self.world.kms.handle("kms", operation, parameters, admin)
             self.did(f"outside {operation}")
+
+    def _replicas_there(self) -> list[Key]:
+        return [key for key in self._keys() if key.is_replica] if self.live else []
 
     def _keys(self) -> list[Key]:
         """Those of living objects, and their replicas."""

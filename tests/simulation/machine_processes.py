@@ -16,7 +16,7 @@ from tests.simulation.etcd import Json
 from tests.simulation.faults import silence
 from tests.simulation.lines import Point
 from tests.simulation.machine_base import COVERED
-from tests.simulation.machine_specs import PLAIN, SPECIAL, WHO
+from tests.simulation.machine_specs import PLAIN, SPECIAL, TAGS, WHO
 from tests.simulation.machine_users import Users
 from tests.simulation.replicas import Replica
 from tests.virtual_time import VirtualTimeLoop
@@ -54,6 +54,15 @@ class Processes(Users):
         self.crash_at_a_point(after)
         self.delete(who)
         self.advance(seconds)
+
+    @precondition(lambda self: self.live and self.world.find("global") is not None)
+    @rule(tags=TAGS, seconds=SECONDS)
+    def let_regions_go_and_come_back(self, tags: Json, seconds: float) -> None:
+        """All of them, while the tags change."""
+        before = self.promises.specs["global"].get("replicas", [])
+        self.change_regions([], tags)
+        self.advance(seconds)
+        self.change_regions(before, tags)
 
     @rule(after=st.integers(0, 12))
     def crash_at_a_point(self, after: int) -> None:

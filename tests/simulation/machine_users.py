@@ -36,8 +36,8 @@ class Users(Life):
     @rule(regions=REGIONS, tags=TAGS)
     def change_regions(self, regions: list[Json], tags: Json) -> None:
         """Of the multi-Region key, and little else: what left may come back soon, and is to be what the key is by then."""
-        self.did("change regions")
-        self._change(self.cast.index("global"), {"replicas": regions, "tags": tags})
+        if self._change(self.cast.index("global"), {"replicas": regions, "tags": tags}):
+            self.did("change regions")
 
     @precondition(lambda self: self.live and self._adopting())
     @rule(who=WHO)
