@@ -19,6 +19,8 @@ from tests.simulation.moves import compared_with_primary, is_away, told_of, wait
 from tests.simulation.watched import ALIAS, OF_DEPENDENTS, is_refused, is_told, only_looks, shown
 from tests.simulation.world import REGION, World
 
+NOT_YET = "KMS does not show the new replica everywhere yet."
+
 
 def is_at_rest(world: World, names: Mapping[str, Json]) -> bool:
     """Whether no object has anything to wait for."""
@@ -96,6 +98,8 @@ def _is_done(world: World, name: str) -> bool:
     if has_lost(world, found):
         told = world.condition(name)
         return (told.get("reason"), told.get("observedGeneration")) == ("KeyLost", found["metadata"]["generation"])
+    if any(NOT_YET in one.get("message", "") for one in found.get("status", {}).get("replicas", ())):  # one that was lost when it was new
+        return False
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
