@@ -9,6 +9,7 @@ Rules:
 4. The key itself was read before: credentials that are refused in another region are good, and it is the region that the account lacks.
 """
 
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from aws.clients import Connection
 from aws.errors import AWSError, InvalidAccessError
 from aws.kms import described, lockout_bypass, observe_key, tag_list
 from reconcilers.actions import ReplicateKey
-from reconcilers.arns import id_of, in_region
+from reconcilers.arns import id_of, in_region, region_of
 from reconcilers.codes import AUTHENTICATION_CODES, NOT_FOUND
 from reconcilers.failures import explain
 from reconcilers.reasons import Reason
@@ -41,12 +42,16 @@ async def with_replicas(connection: Connection, key: ObservedKey, asked: Asked) 
     if not regions:
         return key
     by_default = Asked(policy=asked.policy, aliases=asked.aliases)
-    async with reading() as group:
-        looks = {
-            region: group.create_task(_look(connection, key, region, asked.replicas.get(region, by_default)))
-            for region in sorted(regions)
-        }
-    return replace(key, replicas={region: look.result() for region, look in looks.items()})
+    asked_there = {region: asked.replicas.get(region, by_default) for region in regions}
+    return replace(key, replicas=await _looks(connection, key.arn, asked_there, listed))
+
+
+async def left_of(connection: Connection, lost: Missing, arn: str, asked: Asked) -> Missing:
+    """A key that is gone, with what there is of it in the regions that are asked about: its primary, if somebody moved it there. Raises no
+    AWSError.
+    """
+    regions = {region: there for region, there in asked.replicas.items() if region != region_of(arn)}
+    return replace(lost, replicas=await _looks(connection, arn, regions, ())) if regions else lost
 
 
 async def replicate_key(connection: Connection, action: ReplicateKey) -> ObservedKey:
@@ -64,14 +69,24 @@ def failed(seen: ObservedKey, region: str, error: AWSError | InvalidAccessError)
     return replace(seen, replicas={**seen.replicas, region: _unobservable(error, region)})
 
 
-async def _look(connection: Connection, key: ObservedKey, region: str, asked: Asked) -> Sight:
+async def _looks(connection: Connection, arn: str, asked: Mapping[str, Asked], listed: Container[str]) -> dict[str, Sight]:
+    async with reading() as group:
+        looks = {
+            region: group.create_task(_look(connection, in_region(arn, region), there, is_listed=region in listed))
+            for region, there in sorted(asked.items())
+        }
+    return {region: look.result() for region, look in looks.items()}
+
+
+async def _look(connection: Connection, arn: str, asked: Asked, *, is_listed: bool) -> Sight:
+    region = region_of(arn)
     try:
-        seen = await observe_key(await connection.at(region), in_region(key.arn, region), asked)
+        seen = await observe_key(await connection.at(region), arn, asked)
     except (AWSError, InvalidAccessError) as error:
         if isinstance(error, AWSError) and error.failure.code == NOT_FOUND:  # one host shows it, and the next does not know it yet
             return NOT_TO_BE_SEEN
         return _unobservable(error, region)
-    return NOT_TO_BE_SEEN if isinstance(seen, Missing) and region in key.replicas else seen
+    return NOT_TO_BE_SEEN if isinstance(seen, Missing) and is_listed else seen
 
 
 def _unobservable(error: AWSError | InvalidAccessError, region: str) -> Unobservable:

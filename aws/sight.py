@@ -17,7 +17,7 @@ from aws import kms
 from aws.adoption import named_key
 from aws.clients import Connection
 from aws.earlier import EarlierKeys
-from aws.replicas import with_replicas
+from aws.replicas import left_of, with_replicas
 from aws.search import Search, observe_candidate
 from reconcilers.adoption_fields import Adoption
 from reconcilers.hints import hinted_id, with_hinted
@@ -45,7 +45,7 @@ class Sight:
     async def observe(self, connection: Connection, key: KeyObject, now: datetime) -> Seen:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
-        return await self._everywhere(connection, await self._observe(connection, key, wish, now), wish)
+        return await self._everywhere(connection, key, await self._observe(connection, key, wish, now), wish)
 
     async def look(self, connection: Connection, key: str, wish: Asked) -> ObservedKey | Missing:
         """One key (id or ARN) with its replicas. Raises AWSError."""
@@ -92,9 +92,11 @@ class Sight:
         found = await self._search.find_owned(connection, self._operator.cluster_id, key.uid, thorough=thorough, asked=wish)
         return replace(found, earlier=earlier)
 
-    async def _everywhere(self, connection: Connection, seen: Seen, wish: Asked) -> Seen:
-        """The same with the replicas of a key that may become or stay the object's."""
+    async def _everywhere(self, connection: Connection, key: KeyObject, seen: Seen, wish: Asked) -> Seen:
+        """The same with the replicas of a key that may become or stay the object's, or that was."""
         match seen:
+            case Missing() if key.status.key_arn is not None:
+                return await left_of(connection, seen, key.status.key_arn, wish)
             case ObservedKey():
                 return await with_replicas(connection, seen, wish)
             case Offered(found=ObservedKey() as found):

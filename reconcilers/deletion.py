@@ -7,7 +7,7 @@ Rules:
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
 5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
    ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile. Imported material it deletes at once.
-6. Replicas go before the key: leaving.py.
+6. Replicas go before the key: leaving.py. One that is left of a key that is gone holds the object: what it is needs a look by somebody.
 7. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
 """
 
@@ -16,11 +16,12 @@ from datetime import datetime
 
 from reconcilers.actions import Action, DeleteAlias, Plan, RecordKey, RemoveFinalizer
 from reconcilers.aliases import ours_by_spec
+from reconcilers.arns import region_of
 from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
 from reconcilers.lag import shows_not_yet
-from reconcilers.leaving import leaving
+from reconcilers.leaving import Leaving, leaving
 from reconcilers.materials import to_destroy
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.ownership import claimable, owned
@@ -63,7 +64,7 @@ def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, o
             message = "KMS does not show the new key everywhere yet."
             return Plan((), report(key, operator, working(Reason.DELETING, message), now), look_again=SOON)
         case Missing():
-            return _release(key, "its key is gone")
+            return _leave_lost(key, seen, operator, now)
         case Unobservable():
             return _block(key, f"The key cannot be seen: {seen.message}", operator, now)
         case ObservedKey():
@@ -129,12 +130,28 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
     due = _in_order(key, seen, policy, replicas.due)
     if due:
         return _act(key, seen, due, operator, now)
+    disabled = policy is DeletionPolicy.DISABLE_KEY
+    why = f"its key is {seen.state}" if disabled else "its key's deletion is scheduled"
+    return _held_up(key, replicas, operator, now) or _release(key, why)
+
+
+def _leave_lost(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
+    """A key that is gone may have been a replica, since somebody moved the primary: that would cost a dollar a month for ever."""
+    left = leaving(key, seen, deletion_policy(key, operator), operator, now)
+    regions = sorted({region_of(action.key) for action in left.due if not isinstance(action, DeleteAlias)})
+    if regions:
+        message = f"The key is gone, but not from {', '.join(regions)}: do to it there in AWS what the deletion policy says."
+        return _block(key, message, operator, now)
+    return _held_up(key, left, operator, now) or _release(key, "its key is gone")
+
+
+def _held_up(key: KeyObject, replicas: Leaving, operator: Operator, now: datetime) -> Plan | None:
+    """By replicas that cannot be dealt with now."""
     if replicas.blocked:
         return _block(key, " ".join(replicas.blocked), operator, now)
     if replicas.waits:
         return Plan((), report(key, operator, working(Reason.DELETING, " ".join(replicas.waits)), now), look_again=SOON)
-    disabled = policy is DeletionPolicy.DISABLE_KEY
-    return _release(key, f"its key is {seen.state}" if disabled else "its key's deletion is scheduled")
+    return None
 
 
 def _in_order(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, of_replicas: Iterable[Action]) -> tuple[Action, ...]:

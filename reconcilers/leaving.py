@@ -30,10 +30,10 @@ class Leaving:
     blocked: list[str] = field(default_factory=list)
 
 
-def leaving(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, operator: Operator, now: datetime) -> Leaving:
+def leaving(key: KeyObject, seen: ObservedKey | Missing, policy: DeletionPolicy, operator: Operator, now: datetime) -> Leaving:
     """What has to become of the replicas before the object may go."""
     all_of_them = Leaving()
-    records = records_of(key, seen)
+    records = records_of(key, key.status.key_arn if isinstance(seen, Missing) else seen.arn)
     for region in sorted({*seen.replicas, *records}):
         record = records.get(region, ReplicaStatus(region=region))
         there = seen.replicas.get(region, Missing(seen.key_id))

@@ -26,9 +26,9 @@ Records = tuple[ReplicaStatus, ...]
 _MEMORY = ("managed", "creation_attempt", "managed_tag_keys", "aliases")
 
 
-def records_of(key: KeyObject, seen: ObservedKey) -> dict[str, ReplicaStatus]:
+def records_of(key: KeyObject, arn: str | None) -> dict[str, ReplicaStatus]:
     """What the status remembers of the replicas of this very key, by region: the key that it took the place of may have had others."""
-    return {one.region: one for one in key.status.replicas if one.arn in (None, in_region(seen.arn, one.region))}
+    return {one.region: one for one in key.status.replicas if arn is None or one.arn in (None, in_region(arn, one.region))}
 
 
 def replicated(before: Records, made: ObservedKey, tags: Mapping[str, str]) -> Records:

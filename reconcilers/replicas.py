@@ -67,7 +67,7 @@ def plan_replicas(scene: Scene, *, is_ours: bool) -> ReplicasPlan:
     """What to do about the replicas of a key; nothing until that key is this object's."""
     if not is_ours:
         return ReplicasPlan(scene.key.status.replicas, scene.key.status.replicas)
-    records = records_of(scene.key, scene.seen)
+    records = records_of(scene.key, scene.seen.arn)
     regions = sorted({*scene.wanted.replicas, *scene.seen.replicas, *records})
     plans = {region: judge(scene, records.get(region, ReplicaStatus(region=region))) for region in regions}
     first = next((region for region, plan in plans.items() if any(isinstance(action, ReplicateKey) for action in plan.due)), None)

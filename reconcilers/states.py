@@ -153,9 +153,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """AWS says that the remembered key does not exist."""
+    """AWS says that the remembered key does not exist. replicas: what there is of it in other regions that its object remembers."""
 
     key_id: str
+    replicas: "Mapping[str, ObservedKey | Missing | Unobservable]" = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from reconcilers.deletion import LET_GO, plan_deletion, plan_deletion_unseen
 from reconcilers.failures import plan_after
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_spec import KMSKeySpec
-from reconcilers.key_status import KMSKeyStatus, RecordedGrant
+from reconcilers.key_status import KMSKeyStatus, RecordedGrant, ReplicaStatus
 from reconcilers.reasons import Reason
 from reconcilers.states import (
     Account,
@@ -35,6 +36,7 @@ from reconcilers.states import (
 from tests.reconcilers.builders import (
     DENIED,
     KEY_ID,
+    LONG_AGO,
     NOW,
     OTHER_KEY_ID,
     STATES,
@@ -48,6 +50,7 @@ from tests.reconcilers.builders import (
     operator,
     remembered,
 )
+from tests.reconcilers.replicas import ANOTHER, EU, THERE, replica
 
 SCHEDULE, DELETE, RETAIN, DISABLE, FORCE = DeletionPolicy
 MINUTE = timedelta(minutes=1)
@@ -272,6 +275,25 @@ class TestKeysThatAreNotRemembered:
 class TestKeysThatDoNotShow:
     def test_a_key_that_is_gone_lets_the_object_go(self) -> None:
         assert types(plan(dying(), Missing(KEY_ID))) == GO
+
+    @pytest.mark.parametrize(
+        ("left", "reason"),
+        [
+            (replica(), "DeletionBlocked"),
+            (replica("PendingDeletion", aliases={"alias/a": THERE}), None),
+            (replica(tags=ANOTHER), None),
+            (Missing(KEY_ID), None),
+            (DENIED, "DeletionBlocked"),
+            (replica("Updating"), "Deleting"),
+        ],
+    )
+    def test_a_key_that_is_gone_and_has_left_its_primary_elsewhere_keeps_the_object(self, left: Any, reason: str | None) -> None:
+        records = (ReplicaStatus(region=EU, managed=True, creation_date=LONG_AGO, aliases=("alias/a",)),)
+        made = plan(dying(status=remembered().model_copy(update={"replicas": records})), Missing(KEY_ID, {EU: left}))
+        assert types(made) == (GO if reason is None else WAIT)
+        if reason is not None:
+            assert told(made)[0] == reason
+            assert EU in told(made)[1]
 
     def test_a_new_key_may_be_missing_for_a_while(self) -> None:
         made = plan(dying(status=remembered(creation_date=NOW - 4 * MINUTE)), Missing(KEY_ID))

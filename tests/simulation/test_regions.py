@@ -294,6 +294,22 @@ async def test_a_status_that_got_lost_finds_the_key_again_whose_primary_was_move
         assert len(world.kms.made) == 2
 
 
+async def test_an_object_whose_key_is_gone_stays_until_the_primary_that_was_moved_is_dealt_with() -> None:
+    async with World() as world:
+        key = await moved(world, replicas=[{"region": EU}])
+        await world.advance(60)
+        world.kms.destroy(key.arn)
+        await world.reason("orders", "KeyLost")
+        world.delete("orders")
+        await world.reason("orders", "DeletionBlocked")
+        assert f"not from {EU}" in world.condition("orders")["message"]
+        await world.advance(HOUR)
+        assert regions(world) == {EU: "Enabled"}
+        primary = in_region(world, EU).arn
+        world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
+        await world.gone("orders")
+
+
 async def test_a_deleted_object_takes_along_the_key_and_the_primary_that_was_moved() -> None:
     async with World() as world:
         await moved(world, replicas=[{"region": EU}], aliases=["orders"])
