@@ -46,10 +46,12 @@ async def with_replicas(connection: Connection, key: ObservedKey, asked: Asked) 
     return replace(key, replicas=await _looks(connection, key.arn, asked_there, listed))
 
 
-async def left_of(connection: Connection, lost: Missing, arn: str, asked: Asked) -> Missing:
+async def left_of(connection: Connection, lost: Missing, arn: str | None, asked: Asked) -> Missing:
     """A key that is gone, with what there is of it in the regions that are asked about: its primary, if somebody moved it there. Raises no
-    AWSError.
+    AWSError. arn: None where that was never known.
     """
+    if arn is None:
+        return lost
     regions = {region: there for region, there in asked.replicas.items() if region != region_of(arn)}
     return replace(lost, replicas=await _looks(connection, arn, regions, ())) if regions else lost
 

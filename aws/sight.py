@@ -2,7 +2,7 @@
 
 Rules:
 1. An id that is remembered is looked at, and nothing else. Missing is an answer, and no reason to look for another key unless the user asks
-   for one by the lost key's id.
+   for one by the lost key's id; it says what there is of the key in other regions that the object remembers.
    A key that is not the object's is offered to it only if it is the one that spec.adopt names, or an older operator's.
 2. Without one, the key that spec.adopt names is offered. Where there is none, the key of an earlier object of the same name may come back;
    and if a CreateKey may have been sent, its key is searched for: every key of the account once `create_grace` is over, the tag index before.
@@ -24,7 +24,7 @@ from reconcilers.hints import hinted_id, with_hinted
 from reconcilers.names import KMSKEY_FINALIZER
 from reconcilers.older_operator import made_by_older_operator
 from reconcilers.ownership import belongs, owner
-from reconcilers.recreation import is_replacing, to_be_replaced
+from reconcilers.recreation import is_replacing, left_elsewhere, to_be_replaced
 from reconcilers.searches import grace_is_over, nothing_was_made
 from reconcilers.states import Asked, Candidates, KeyObject, Missing, NotCreated, ObservedKey, Offered, Operator, Seen
 from reconcilers.wanted import asked
@@ -45,7 +45,7 @@ class Sight:
     async def observe(self, connection: Connection, key: KeyObject, now: datetime) -> Seen:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
-        return await self._everywhere(connection, key, await self._observe(connection, key, wish, now), wish)
+        return await self._everywhere(connection, await self._observe(connection, key, wish, now), wish)
 
     async def look(self, connection: Connection, key: str, wish: Asked) -> ObservedKey | Missing:
         """One key (id or ARN) with its replicas. Raises AWSError."""
@@ -66,9 +66,11 @@ class Sight:
         if is_replacing(key):
             return await self._own(connection, key, wish, now)
         seen = await kms.observe_key(connection, key.status.key_arn or key.status.key_id or "", wish)
-        if isinstance(seen, Missing) and to_be_replaced(key, seen, now):
-            return await self._own(connection, key, wish, now)
-        if not isinstance(seen, ObservedKey) or belongs(key, seen, self._operator.cluster_id):
+        if isinstance(seen, Missing):
+            seen = await left_of(connection, seen, key.status.key_arn, wish)
+            is_due = to_be_replaced(key, seen, now) and not left_elsewhere(key, seen, self._operator.cluster_id)
+            return await self._own(connection, key, wish, now) if is_due else seen
+        if belongs(key, seen, self._operator.cluster_id):
             return seen
         adopt = Adoption(key_id=seen.key_id) if made_by_older_operator(key, seen) else key.spec.adopt
         if adopt is None or key.spec.observes or key.deleting:
@@ -92,11 +94,9 @@ class Sight:
         found = await self._search.find_owned(connection, self._operator.cluster_id, key.uid, thorough=thorough, asked=wish)
         return replace(found, earlier=earlier)
 
-    async def _everywhere(self, connection: Connection, key: KeyObject, seen: Seen, wish: Asked) -> Seen:
-        """The same with the replicas of a key that may become or stay the object's, or that was."""
+    async def _everywhere(self, connection: Connection, seen: Seen, wish: Asked) -> Seen:
+        """The same with the replicas of a key that may become or stay the object's."""
         match seen:
-            case Missing() if key.status.key_arn is not None:
-                return await left_of(connection, seen, key.status.key_arn, wish)
             case ObservedKey():
                 return await with_replicas(connection, seen, wish)
             case Offered(found=ObservedKey() as found):

@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 class KeyPass:
-    """Over `own`, whose provider was found."""
+    """Over `own`, whose provider is this, or what keeps it from having one."""
 
     def __init__(self, means: Means, own: OwnKey, provider: KubeObject | Problem, now: datetime) -> None:
         self.own = own

@@ -81,7 +81,7 @@ def make(key: KeyObject, wanted: Wanted, earlier: tuple[ObservedKey, ...], opera
     """The object has no key: the one of its predecessor comes back, else a new one is made."""
     ours = tuple(candidate for candidate in earlier if claimable(key, candidate, operator.cluster_id))
     if len(ours) > 1:
-        return stop(key, _ambiguous(ours), operator, now)
+        return stop(key, ambiguous(ours), operator, now)
     if ours:
         return _take_over(key, wanted, ours[0], operator, now)
     # The index told of them under this object's name: what hides its tags may be the key that shall come back.
@@ -119,7 +119,7 @@ def resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator
     others = (candidate for candidate in seen.keys if candidate.key_id != key.status.key_id)
     ours = tuple(candidate for candidate in others if owned(key, candidate, operator.cluster_id))
     if len(ours) > 1:
-        return stop(key, _ambiguous(ours), operator, now)
+        return stop(key, ambiguous(ours), operator, now)
     if ours:
         return _take_over(key, wanted, ours[0], operator, now)
     if unreadable := first_unreadable(seen):
@@ -150,7 +150,8 @@ def _take_over(key: KeyObject, wanted: Wanted, found: ObservedKey, operator: Ope
     return Plan((*finalizer(key), RecordKey(found)), report(key, operator, verdict, now))
 
 
-def _ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
+def ambiguous(keys: tuple[ObservedKey, ...]) -> Problem:
+    """What is told of several keys that all carry the object's owner tags."""
     names = ", ".join(sorted(k.key_id for k in keys))
     return Problem(
         Reason.AMBIGUOUS_KEY,

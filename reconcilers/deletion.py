@@ -7,16 +7,17 @@ Rules:
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
 5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
    ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile. Imported material it deletes at once.
-6. Replicas go before the key: leaving.py. One that is left of a key that is gone holds the object: what it is needs a look by somebody.
+6. Replicas go before the key: leaving.py. Where the key itself is gone, what is left of it elsewhere holds the object, and nothing is written
+   to it, not even to its aliases: the plan has no key there to begin from.
 7. A creation whose result is unknown is searched for first: a key made by it must not be left behind unseen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from reconcilers.actions import Action, DeleteAlias, Plan, RecordKey, RemoveFinalizer
+from reconcilers.actions import Action, DeleteAlias, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
 from reconcilers.aliases import ours_by_spec
-from reconcilers.arns import region_of
+from reconcilers.arns import id_of, region_of
 from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
@@ -43,9 +44,10 @@ from reconcilers.states import (
     Seen,
     Unobservable,
 )
-from reconcilers.waits import LATER, SOON
+from reconcilers.waits import AGAIN, LATER, SOON
 from reconcilers.wanted import deletion_policy, window_in_days
 
+_BY_HAND: Mapping[type[Action], str] = {ScheduleKeyDeletion: "schedule-key-deletion", DisableKey: "disable-key"}
 LET_GO = "Or set spec.deletionPolicy: Retain to let go of the key as it is."
 
 
@@ -138,9 +140,11 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
 def _leave_lost(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
     """A key that is gone may have been a replica, since somebody moved the primary: that would cost a dollar a month for ever."""
     left = leaving(key, seen, deletion_policy(key, operator), operator, now)
-    regions = sorted({region_of(action.key) for action in left.due if not isinstance(action, DeleteAlias)})
-    if regions:
-        message = f"The key is gone, but not from {', '.join(regions)}: do to it there in AWS what the deletion policy says."
+    there = [(action, _BY_HAND[type(action)]) for action in left.due if type(action) in _BY_HAND]
+    if there:
+        commands = "; ".join(f"aws kms {verb} --region {region_of(action.key)} --key-id {id_of(action.key)}" for action, verb in there)
+        regions = ", ".join(region_of(action.key) for action, _ in there)
+        message = f"The key is gone, but not from {regions}. What the deletion policy says is to be done there: {commands}."
         return _block(key, message, operator, now)
     return _held_up(key, left, operator, now) or _release(key, "its key is gone")
 
@@ -149,8 +153,8 @@ def _held_up(key: KeyObject, replicas: Leaving, operator: Operator, now: datetim
     """By replicas that cannot be dealt with now."""
     if replicas.blocked:
         return _block(key, " ".join(replicas.blocked), operator, now)
-    if replicas.waits:
-        return Plan((), report(key, operator, working(Reason.DELETING, " ".join(replicas.waits)), now), look_again=SOON)
+    if told := " ".join((*replicas.waits, *replicas.unseen)):
+        return Plan((), report(key, operator, working(Reason.DELETING, told), now), look_again=AGAIN if replicas.unseen else SOON)
     return None
 
 

@@ -25,7 +25,7 @@ from reconcilers.holds import plan_held
 from reconcilers.keeping import keep
 from reconcilers.lag import shows_not_yet
 from reconcilers.observing import plan_observed
-from reconcilers.recreation import lost
+from reconcilers.recreation import left_elsewhere, lost
 from reconcilers.refusals import refusal
 from reconcilers.states import (
     Account,
@@ -96,4 +96,4 @@ def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator,
 def _missing(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
     if shows_not_yet(key, seen, now):
         return wait_for_kms(key, operator, now)
-    return stop(key, lost(key), operator, now, ready=False, key_state=None)
+    return stop(key, lost(key, left_elsewhere(key, seen, operator.cluster_id)), operator, now, ready=False, key_state=None)

@@ -15,7 +15,7 @@ from reconcilers.fields import DeletionPolicy
 from reconcilers.key_status import ReplicaStatus
 from reconcilers.ownership import claimable
 from reconcilers.repairs import UNSETTLED
-from reconcilers.replica_records import is_new, is_ours, records_of, shows_no_tags_yet, unresolved
+from reconcilers.replica_records import is_new, is_ours, passes, records_of, shows_no_tags_yet, unresolved
 from reconcilers.replica_wishes import asked_of_replica
 from reconcilers.states import KeyObject, Missing, ObservedKey, Operator, Unobservable
 from reconcilers.wanted import window_in_days
@@ -23,10 +23,13 @@ from reconcilers.wanted import window_in_days
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """due: the writes of all regions; waits: what passes by itself; blocked: what somebody has to mend."""
+    """due: the writes of all regions; waits: what passes within seconds; unseen: what nobody knows how long it lasts; blocked: what somebody
+    has to mend.
+    """
 
     due: list[KeyAction] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
 
 
@@ -44,8 +47,9 @@ def leaving(key: KeyObject, seen: ObservedKey | Missing, policy: DeletionPolicy,
                 elif is_new(record, now):
                     all_of_them.waits.append(f"KMS does not show the new replica in {region} everywhere yet.")
             case Unobservable():
-                if _may_be_ours(record):
-                    all_of_them.blocked.append(f"The replica in {region} cannot be seen: {there.message}")
+                if _may_be_ours(record) and not (isinstance(seen, Missing) and _was_never_there(record)):
+                    unseen = all_of_them.unseen if passes(there) else all_of_them.blocked
+                    unseen.append(f"The replica in {region} cannot be seen: {there.message}")
             case ObservedKey() if shows_no_tags_yet(record, there, now) and not is_ours(key, there, record, operator.cluster_id):
                 all_of_them.waits.append(f"KMS does not show the tags of the new replica in {region} yet.")
             case ObservedKey() if _may_be_ours(record):
@@ -69,6 +73,11 @@ def _leave(
     declared = next((one for one in key.spec.replicas or () if one.region == there.region), None)
     aliases = asked_of_replica(key, declared, record).aliases
     all_of_them.due.extend(disposal(there, policy, aliases, window_in_days(key, policy, there.region)))
+
+
+def _was_never_there(record: ReplicaStatus) -> bool:
+    """Whether the region was only asked for. A key that is there lists its replicas itself; of one that is gone there are the records alone."""
+    return not record.managed and record.arn is None and record.creation_attempt is None
 
 
 def _may_be_ours(record: ReplicaStatus) -> bool:

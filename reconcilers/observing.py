@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from reconcilers.actions import Plan
 from reconcilers.adoption import unfit
 from reconcilers.conditions import Finding, Progress, Verdict
+from reconcilers.creation import ambiguous
 from reconcilers.ownership import owned
 from reconcilers.reasons import Reason
+from reconcilers.recreation import shown_again
 from reconcilers.reports import blocked, degraded, report, seen_fields, working
-from reconcilers.searches import first_unreadable, grace_is_over, search_delay
+from reconcilers.searches import first_unreadable, grace_is_over, not_proved, proves_none, search_delay
 from reconcilers.states import (
     Candidates,
     KeyObject,
@@ -71,14 +73,19 @@ def _search(key: KeyObject, seen: Candidates, operator: Operator, now: datetime)
     """CreateKey was sent before, and its answer lost. A key that is found is shown; what else is to be done has to wait."""
     others = (candidate for candidate in seen.keys if candidate.key_id != key.status.key_id)
     made = tuple(candidate for candidate in others if owned(key, candidate, operator.cluster_id))
-    if len(made) == 1:
+    if len(made) > 1:
+        return _stop(key, ambiguous(made), operator, now)
+    if made:
         return Plan((), report(key, operator, _verdict(made[0]), now, **seen_fields(made[0])))
     if unreadable := first_unreadable(seen):
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if not grace_is_over(key, operator, now):
         verdict = working(Reason.CREATION_UNKNOWN, "CreateKey was sent and its answer lost: looking for the key by its owner tags.")
         return Plan((), report(key, operator, verdict, now), search_delay(key, now))
-    return _stop(key, _UNFINISHED, operator, now)
+    if not proves_none(key, seen, operator, now):
+        return _stop(key, not_proved(key, seen), operator, now)
+    again = shown_again(key, seen, operator.cluster_id)
+    return _show(key, again, operator, now) if again else _stop(key, _UNFINISHED, operator, now)
 
 
 def _show(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:

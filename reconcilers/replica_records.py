@@ -17,10 +17,13 @@ from reconcilers.key_status import KMSKeyStatus, ReplicaStatus
 from reconcilers.lag import LAG
 from reconcilers.names import OWNER_TAGS
 from reconcilers.ownership import owned
+from reconcilers.reasons import Reason
 from reconcilers.reports import managed
-from reconcilers.states import KeyObject, ObservedKey, Operator, Unobservable
+from reconcilers.states import FailureKind, KeyObject, ObservedKey, Operator, Unobservable
 
 Records = tuple[ReplicaStatus, ...]
+
+IS_THERE = "AlreadyExistsException"  # KMS's answer to a ReplicateKey whose replica it does not show yet
 
 # What the status has to hold before a write: the rest of a record is what was seen.
 _MEMORY = ("managed", "creation_attempt", "managed_tag_keys", "aliases")
@@ -62,6 +65,15 @@ def is_ours(key: KeyObject, seen: ObservedKey, record: ReplicaStatus, cluster_id
 def unresolved(record: ReplicaStatus, operator: Operator, now: datetime) -> bool:
     """Whether a ReplicateKey was sent whose replica may still show."""
     return record.creation_attempt is not None and now - record.creation_attempt.time < operator.create_grace
+
+
+def passes(why: Unobservable) -> bool:
+    """Whether what keeps a replica from being seen is over by itself: nobody has to mend anything."""
+    failure = why.failure
+    return why.reason is Reason.KEY_NOT_USABLE_YET or (
+        failure is not None
+        and (failure.kind in (FailureKind.RETRY, FailureKind.UNKNOWN_RESULT) or failure.code == IS_THERE)
+    )
 
 
 def is_new(record: ReplicaStatus, now: datetime) -> bool:

@@ -4,7 +4,7 @@ Rules:
 1. Each region is judged by itself. One that cannot be read, or refuses something, stops neither the key nor the other regions.
 2. A replica is kept as declared by the rules for the key itself (repairs.py), if it is ours (replica_records.py).
 3. A replica that left the spec goes the way that the deletion policy names, if the status remembers it as one that was kept; then it is let
-   go of. What we put on it is remembered, so that nothing stays on it unasked if the spec asks for that region again. What is nobody's, or
+   go of. What stays on it of ours is remembered, so that it goes if the spec asks for that region again without it. What is nobody's, or
    another object's, is shown and never touched.
 
 Not promised: that a replica which KMS does not list comes back as it was. It is made anew, with the same key material.
@@ -28,14 +28,13 @@ from reconcilers.primaries import NO_END, NO_REPLICATION, as_primary, is_primary
 from reconcilers.reasons import Reason
 from reconcilers.refusals import put_refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs
-from reconcilers.replica_records import is_new, is_ours, shown, shows_no_tags_yet, unresolved
+from reconcilers.replica_records import is_new, is_ours, passes, shown, shows_no_tags_yet, unresolved
 from reconcilers.reports import managed
 from reconcilers.searches import delay_after
 from reconcilers.states import FailureKind, KeyObject, Missing, ObservedKey, Operator, Problem, Unobservable, Wanted
 from reconcilers.waits import AGAIN, LATER, SOON
 from reconcilers.wanted import deletion_policy, window_in_days
 
-IS_THERE = "AlreadyExistsException"
 SHOWN_ONLY = "The spec does not ask for this replica: the operator leaves it alone."
 
 _LET_GO: dict[str, Any] = {"managed": False, "creation_attempt": None, "reached": {}, "message": SHOWN_ONLY}
@@ -89,13 +88,10 @@ def _unseen(scene: Scene, record: ReplicaStatus, why: Unobservable) -> RegionPla
     shown = record.model_copy(update={"creation_attempt": attempt, "ready": None, "message": why.message})
     if record.region not in scene.wanted.replicas and not record.managed:
         return RegionPlan(shown)
-    passes = why.reason is Reason.KEY_NOT_USABLE_YET or (
-        failure is not None
-        and (failure.kind in (FailureKind.RETRY, FailureKind.UNKNOWN_RESULT) or failure.code == IS_THERE)
-    )
     delay = delay_after(attempt, scene.now) if attempt else AGAIN
-    problem = Problem(why.reason, why.message, stalled=not passes)
-    return RegionPlan(shown, (), problem, delay if passes else LATER, needs_enabled_key=was_replicating and passes)
+    problem = Problem(why.reason, why.message, stalled=not passes(why))
+    is_to_be_made = record.region in scene.wanted.replicas and not record.managed
+    return RegionPlan(shown, (), problem, delay if passes(why) else LATER, needs_enabled_key=is_to_be_made and passes(why))
 
 
 def _absent(scene: Scene, record: ReplicaStatus, wish: Wanted | None) -> RegionPlan:
@@ -207,7 +203,8 @@ def _dispose(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
     if due:
         return RegionPlan(record, due)
     why = f"it is not in the spec any more, and is {seen.state} in AWS"
-    return RegionPlan(record.model_copy(update=_LET_GO), (ForgetReplica(seen.arn, seen.region, why),))
+    freed = {} if policy in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY) else {"aliases": ()}
+    return RegionPlan(record.model_copy(update=_LET_GO | freed), (ForgetReplica(seen.arn, seen.region, why),))
 
 
 def _waits(record: ReplicaStatus, reason: Reason, message: str, look_again: timedelta) -> RegionPlan:

@@ -50,7 +50,7 @@ from tests.reconcilers.builders import (
     operator,
     remembered,
 )
-from tests.reconcilers.replicas import ANOTHER, EU, THERE, replica
+from tests.reconcilers.replicas import ANOTHER, EU, KEPT, THERE, failure, primary, replica
 
 SCHEDULE, DELETE, RETAIN, DISABLE, FORCE = DeletionPolicy
 MINUTE = timedelta(minutes=1)
@@ -294,6 +294,17 @@ class TestKeysThatDoNotShow:
         if reason is not None:
             assert told(made)[0] == reason
             assert EU in told(made)[1]
+
+    def test_a_region_that_cannot_be_seen_for_a_moment_is_no_matter_for_anybody(self) -> None:
+        left = failure(FailureKind.RETRY, "DescribeKey")
+        made = plan(dying(status=remembered().model_copy(update={"replicas": (KEPT,)})), primary("PendingReplicaDeletion", eu=left))
+        assert (types(made), told(made)[0], made.look_again) == (WAIT, "Deleting", timedelta(seconds=30))
+        assert EU in told(made)[1]
+
+    def test_a_key_that_is_gone_is_not_sought_in_a_region_that_never_had_it(self) -> None:
+        records = (ReplicaStatus(region=EU, message="not enabled"),)
+        wish = dying(status=remembered().model_copy(update={"replicas": records}))
+        assert types(plan(wish, Missing(KEY_ID, {EU: DENIED}))) == GO
 
     def test_a_new_key_may_be_missing_for_a_while(self) -> None:
         made = plan(dying(status=remembered(creation_date=NOW - 4 * MINUTE)), Missing(KEY_ID))

@@ -17,8 +17,10 @@ from tests.reconcilers.builders import (
     DENIED,
     KEY_ID,
     NOW,
+    OTHER_KEY_ID,
     STATES,
     account,
+    arn,
     attempted,
     foreign,
     key,
@@ -92,6 +94,7 @@ def test_a_creation_without_an_answer_is_not_forgotten_meanwhile() -> None:
         (1, (), Reason.CREATION_UNKNOWN),
         (6, (), Reason.KEY_NOT_FOUND),
         (6, (stray(),), Reason.KEY_NOT_FOUND),
+        (1, (observed(), observed(key_id=OTHER_KEY_ID)), Reason.AMBIGUOUS_KEY),
         (6, (replace(observed(), tags=DENIED),), Reason.ACCESS_DENIED),
         (1, (observed(),), Reason.AVAILABLE),
     ],
@@ -108,3 +111,10 @@ def test_a_lost_key_that_shows_again_leaves_the_search_for_its_successor_open() 
     before = remembered().model_copy(update={"creation_attempt": attempted(timedelta(minutes=6)).creation_attempt})
     made = plan_kmskey(key(SPEC, before), account(), Candidates((observed(),), thorough=True), operator(), NOW)
     assert made.status.creation_attempt == before.creation_attempt
+    assert told(made)["Ready"][1] == Reason.AVAILABLE
+
+
+@pytest.mark.parametrize("seen", [Candidates((), thorough=False), Candidates((), thorough=True, unshown=(arn(OTHER_KEY_ID),))])
+def test_a_search_that_proves_nothing_says_why(seen: Candidates) -> None:
+    made = plan_kmskey(key(SPEC, attempted(timedelta(minutes=6))), account(), seen, operator(), NOW)
+    assert (made.actions, told(made)["Ready"][1]) == ((), Reason.CREATION_UNKNOWN)

@@ -9,8 +9,8 @@ from reconcilers.actions import CreateKey, Plan, RecordKey, RemoveFinalizer, Sch
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
 from reconcilers.reasons import Reason
-from reconcilers.recreation import is_replacing, to_be_replaced
-from reconcilers.states import Candidates, KeyObject, Missing, Seen
+from reconcilers.recreation import is_replacing, left_elsewhere, to_be_replaced
+from reconcilers.states import Candidates, KeyObject, Missing, ObservedKey, Seen, Unobservable
 from tests.reconcilers.builders import (
     DENIED,
     KEY_ID,
@@ -24,6 +24,7 @@ from tests.reconcilers.builders import (
     operator,
     remembered,
 )
+from tests.reconcilers.replicas import ANOTHER, EU, KEPT, record, replica
 from tests.reconcilers.verdicts import message, stalled, told, working
 
 NOTHING = Candidates((), thorough=True)
@@ -62,6 +63,33 @@ def test_the_message_says_how_to_get_a_new_key() -> None:
 )
 def test_only_the_word_on_this_very_key_counts_and_not_before_its_absence_means_something(wish: KeyObject, *, due: bool) -> None:
     assert to_be_replaced(wish, Missing(KEY_ID), NOW) is due
+
+
+@pytest.mark.parametrize(
+    ("there", "is_left"),
+    [
+        (replica(), True),
+        (replica(tags={}), True),
+        (replica(tags=DENIED), True),
+        (DENIED, True),
+        (replica("PendingDeletion"), False),
+        (replica(tags=ANOTHER), False),
+        (Missing(KEY_ID), False),
+    ],
+)
+def test_a_lost_key_is_not_replaced_while_it_may_be_left_in_another_region(
+    there: ObservedKey | Missing | Unobservable, *, is_left: bool
+) -> None:
+    wish = lost(status=remembered().model_copy(update={"replicas": (KEPT,)}))
+    seen = Missing(KEY_ID, {EU: there})
+    assert left_elsewhere(wish, seen, operator().cluster_id) == ((EU,) if is_left else ())
+    assert ("no new key is made" in message(plan(wish, seen))) is is_left
+    assert told(plan(wish, seen)) == stalled(Reason.KEY_LOST)
+
+
+def test_a_region_that_was_only_asked_for_says_nothing_of_a_lost_key() -> None:
+    wish = lost(status=remembered().model_copy(update={"replicas": (record(),)}))
+    assert left_elsewhere(wish, Missing(KEY_ID, {EU: DENIED}), operator().cluster_id) == ()
 
 
 def test_the_attempt_is_written_ahead_beside_the_id_of_the_lost_key() -> None:

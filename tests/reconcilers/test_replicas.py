@@ -34,7 +34,9 @@ def test_replicas_are_made_one_at_a_time_and_only_the_next_one_is_written_down()
         (Missing(KEY_ID), record(creation_attempt=attempt(timedelta(seconds=9))), True),
         (failure(FailureKind.RETRY, "ReplicateKey"), record(creation_attempt=attempt(timedelta())), True),
         (failure(FailureKind.STALLED, "ReplicateKey"), record(), False),
-        (failure(FailureKind.RETRY, "DescribeKey"), record(), False),
+        (failure(FailureKind.RETRY, "DescribeKey"), record(), True),
+        (failure(FailureKind.RETRY, "DescribeKey"), KEPT, False),
+        (failure(FailureKind.STALLED, "DescribeKey"), record(), False),
         (replica(), KEPT, False),
     ],
 )

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.names import OWNER_TAGS
+from reconcilers.names import OWNER_TAGS, RECREATE_ANNOTATION
 from reconcilers.primaries import NO_REPLICATION, NO_ROTATION_HERE, OUT_OF_SIGHT
 from tests.simulation.aws_wires import lost_answer, not_sent, refused
 from tests.simulation.faults import Fault
@@ -109,6 +109,16 @@ async def test_a_region_that_was_fine_before_costs_no_write_while_it_is_in_troub
         await world.ready("orders")
         assert {key.description for key in world.kms.keys} == {"new"}
         assert [replicated(world, region) for region in (EU, ASIA)] == [1, 1]
+
+
+async def test_a_key_that_shall_be_disabled_is_so_after_its_replica_was_made_though_the_region_could_not_be_seen_at_first() -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(lost_answer("CreateKey"))
+        world.traffic.faults.on(not_sent("DescribeKey", 3, region=EU))
+        world.apply("orders", multiRegion=True, replicas=[{"region": EU}], enabled=False)
+        await world.ready("orders", within=900)
+        assert regions(world) == {REGION: "Disabled", EU: "Disabled"}
 
 
 async def test_a_deletion_waits_for_a_region_that_may_hold_a_replica_and_says_which() -> None:
@@ -308,6 +318,40 @@ async def test_an_object_whose_key_is_gone_stays_until_the_primary_that_was_move
         primary = in_region(world, EU).arn
         world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
         await world.gone("orders")
+
+
+async def test_a_lost_key_is_not_replaced_while_the_primary_that_was_moved_would_be_left_behind() -> None:
+    async with World() as world:
+        key = await moved(world, replicas=[{"region": EU}])
+        await world.advance(60)
+        world.kms.destroy(key.arn)
+        await world.reason("orders", "KeyLost")
+        world.patch("orders", {"metadata": {"annotations": {RECREATE_ANNOTATION: key.key_id}}})
+        await world.advance(HOUR)
+        assert f"in {EU} it is" in world.condition("orders")["message"]
+        assert len(world.kms.made) == 2
+        primary = in_region(world, EU).arn
+        world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
+        await world.ready("orders", within=900)
+        assert {(one.region, one.state) for one in world.kms.keys if one.key_id != key.key_id} == {(REGION, "Enabled"), (EU, "Enabled")}
+
+
+async def test_a_replica_whose_aliases_were_freed_has_none_of_ours_when_it_is_asked_for_again() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", multiRegion=True, replicas=[{"region": EU, "aliases": ["orders"]}])
+        await world.ready("orders")
+        world.apply("orders", multiRegion=True, replicas=[])
+        await world.until(lambda: regions(world)[EU] == "PendingDeletion")
+        await world.advance(HOUR)
+        theirs, there = in_region(world, EU).arn, replace(ADMIN, region=EU)
+        world.kms.handle("kms", "CancelKeyDeletion", {"KeyId": theirs}, there)
+        world.kms.handle("kms", "CreateAlias", {"AliasName": "alias/orders", "TargetKeyId": theirs}, there)
+        world.apply("orders", multiRegion=True, replicas=[{"region": EU}])
+        await world.until(lambda: regions(world)[EU] == "Enabled")
+        await world.ready("orders")
+        await world.advance(HOUR)
+        assert in_region(world, EU).aliases == {"alias/orders"}
 
 
 async def test_a_deleted_object_takes_along_the_key_and_the_primary_that_was_moved() -> None:
