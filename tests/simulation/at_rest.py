@@ -28,11 +28,17 @@ def is_at_rest(world: World, names: Mapping[str, Json]) -> bool:
     return all(_is_done(world, name) for name in names) and dependents and all(map(_is_reached, world.etcd.all("awsproviders")))
 
 
+def is_held_up(world: World, name: str) -> bool:
+    """Whether what others change on its key is seen later than at the next resync, because it waits for somebody."""
+    found = world.find(name)
+    return found is not None and not (world.is_ready(name) or is_refused(world, found) or only_looks(found) or is_wrong(found["spec"]))
+
+
 def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
     """How the keys of living objects differ from their specs, and what nobody would ever find."""
     for name in promises.specs:
         found = world.find(name)
-        if found is None:
+        if found is None or is_never_claimed(world, found):
             continue
         CHECKED["I16"] += 1
         if is_wrong(found["spec"]):
@@ -76,6 +82,15 @@ def _is_wanted(key: Key, obj: Json | None) -> bool:
     return known or any(one["region"] == key.region for one in obj["spec"].get("replicas", ()))
 
 
+def is_never_claimed(world: World, found: Json) -> bool:
+    """Whether an object is kept by the key that it was about to adopt when it was deleted: nobody's key, with which somebody has to decide."""
+    if "deletionTimestamp" not in found["metadata"] or "adopt" not in found["spec"] or has_lost(world, found):
+        return False
+    name = found["metadata"]["name"]
+    is_kept = world.condition(name).get("reason") == "DeletionBlocked"
+    return is_kept and UID_TAG not in world.key(name).tags
+
+
 def _is_reached(provider: Json) -> bool:
     """Once its credentials are good."""
     conditions = provider.get("status", {}).get("conditions", ())
@@ -90,7 +105,7 @@ def _is_done(world: World, name: str) -> bool:
     if found is None:
         return True
     if "deletionTimestamp" in found["metadata"]:
-        return False
+        return is_never_claimed(world, found)
     if is_wrong(found["spec"]):
         return bool(world.condition(name).get("observedGeneration") == found["metadata"]["generation"])
     if only_looks(found):
@@ -103,6 +118,8 @@ def _is_done(world: World, name: str) -> bool:
     synced = world.condition(name, "Synced")
     reasons = ("KeyDisabled", "ReplicaNotReady") if found["spec"].get("enabled") is False else ("KeyDisabled",)
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
+    if synced.get("reason") == "ReplicaNotReady" and world.condition(name, "Stalled").get("status") != "True":
+        waits = False  # what passes by itself is not over
     return waits or world.is_ready(name) or is_refused(world, found) or waits_for_the_primary(world, name)
 
 
@@ -217,7 +234,7 @@ def _excuses(thing: Thing, found: Json) -> Iterator[str]:
         yield from ("TargetNotFound", "TargetGone")  # it never was there, or is no more
     elif key is None:
         yield "TargetGone" if has_lost(thing.world, target) else "TargetNotReady"
-    elif key.is_leaving:
+    elif key.is_leaving or is_never_claimed(thing.world, target):
         yield "TargetPendingDeletion"
     elif key.state == "Disabled":
         yield "KeyDisabled"
