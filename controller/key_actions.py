@@ -41,6 +41,7 @@ from reconcilers.actions import (
     RemoveFinalizer,
     ReplicateKey,
     RotateKeyOnDemand,
+    ScheduleKeyDeletion,
     TagResource,
     WriteExport,
 )
@@ -77,6 +78,8 @@ class KeyActions:
         """
         if any(isinstance(action, CreateKey) for action in plan.actions):
             await self._view.connection.take_quota("CreateKey")
+        if any(isinstance(action, ScheduleKeyDeletion) for action in plan.actions) and not self._own.key.deleting:
+            await self._own.look()  # a late watch may not show yet that the spec asks for the replica again
         for action in plan.actions:
             if isinstance(action, KeyAction) and self._has_refused(action):
                 continue

@@ -47,6 +47,10 @@ class OwnObject:
         if operations:
             await self._patch("status", operations, answer=answer)
 
+    async def look(self) -> None:
+        """At the object as the server has it now. Raises KubeError."""
+        self._took(await self._kube.get(self._resource.path(*self.obj.ref)))
+
     async def protect(self, finalizer: str) -> None:
         """Raises KubeError."""
         await self._patch(None, add_finalizer(self.obj, finalizer))
@@ -87,4 +91,4 @@ class OwnObject:
 
 def _asked_of_us(obj: KubeObject) -> tuple[object, ...]:
     """What a pass over the object carries out: where this changes, it is another pass's. Other annotations may change all the time."""
-    return obj.generation, obj.deletion_timestamp, obj.annotations.get(PAUSED_ANNOTATION), obj.annotations.get(PLAN_ANNOTATION)
+    return obj.uid, obj.generation, obj.deletion_timestamp, obj.annotations.get(PAUSED_ANNOTATION), obj.annotations.get(PLAN_ANNOTATION)

@@ -137,6 +137,22 @@ async def test_what_becomes_of_a_key_is_decided_on_the_object_as_it_is_and_not_a
         assert [key.state for key in world.kms.keys] == ["Enabled"]
 
 
+@pytest.mark.holds("F22", "I4")
+async def test_a_replica_that_is_asked_for_again_before_a_late_watch_shows_that_it_left_is_not_scheduled_for_deletion() -> None:
+    async with World() as world:
+        replica = world.start("a")
+        world.apply("orders", multiRegion=True, replicas=[{"region": "eu-west-1"}])
+        await world.ready("orders")
+        await world.advance(600)
+        replica.transport.delay = 60.0
+        world.patch("orders", {"spec": {"replicas": []}})
+        await world.advance(0.5)
+        world.patch("orders", {"spec": {"replicas": [{"region": "eu-west-1"}]}})
+        await world.advance(300)
+        assert "ScheduleKeyDeletion" not in world.traffic.names("aws")
+        assert world.is_ready("orders")
+
+
 @pytest.mark.holds("F15")
 async def test_a_compaction_and_cut_watches_lose_nothing() -> None:
     async with World() as world:
