@@ -84,7 +84,7 @@ class OwnObject:
         self._took(await self._kube.json_patch(path, [*guard, *operations]))
 
     def _took(self, answer: bytes) -> None:
-        """The object as the server has it after our write."""
+        """The object as the server has it, after our write or at a look."""
         self.obj = decode_object(answer)
         self._own.put(self.obj)
 

@@ -192,18 +192,19 @@ def _surplus(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
 
 def _dispose(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPlan:
     policy = deletion_policy(scene.key, scene.operator)
-    if is_primary(seen) and policy not in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY):
+    stays = policy in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY)  # with its aliases
+    if is_primary(seen) and not stays:
         problem = Problem(Reason.REPLICA_NOT_READY, NO_END)
         return RegionPlan(_with(record, problem), (), problem, LATER)
     if seen.state in UNSETTLED and policy is not DeletionPolicy.RETAIN:
         return _waits(record, Reason.KEY_NOT_USABLE_YET, f"KMS reports the replica as {seen.state}; this passes within seconds.", SOON)
-    if isinstance(seen.aliases, Unobservable) and policy not in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY):
+    if isinstance(seen.aliases, Unobservable) and not stays:
         return RegionPlan(_with(record, _from(seen.aliases)), (), _from(seen.aliases), LATER)
     due = disposal(seen, policy, record.aliases, window_in_days(scene.key, policy))
     if due:
         return RegionPlan(record, due)
     why = f"it is not in the spec any more, and is {seen.state} in AWS"
-    freed = {} if policy in (DeletionPolicy.RETAIN, DeletionPolicy.DISABLE_KEY) else {"aliases": ()}
+    freed = {} if stays else {"aliases": ()}
     return RegionPlan(record.model_copy(update=_LET_GO | freed), (ForgetReplica(seen.arn, seen.region, why),))
 
 

@@ -304,34 +304,40 @@ async def test_a_status_that_got_lost_finds_the_key_again_whose_primary_was_move
         assert len(world.kms.made) == 2
 
 
+async def lost_with_the_primary_elsewhere(world: World) -> Key:
+    """The key as it was; its primary lives in the other region."""
+    key = await moved(world, replicas=[{"region": EU}])
+    await world.advance(60)
+    world.kms.destroy(key.arn)
+    await world.reason("orders", "KeyLost")
+    return key
+
+
+def schedule_the_deletion_of_the_primary(world: World) -> None:
+    primary = in_region(world, EU).arn
+    world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
+
+
 async def test_an_object_whose_key_is_gone_stays_until_the_primary_that_was_moved_is_dealt_with() -> None:
     async with World() as world:
-        key = await moved(world, replicas=[{"region": EU}])
-        await world.advance(60)
-        world.kms.destroy(key.arn)
-        await world.reason("orders", "KeyLost")
+        await lost_with_the_primary_elsewhere(world)
         world.delete("orders")
         await world.reason("orders", "DeletionBlocked")
         assert f"not from {EU}" in world.condition("orders")["message"]
         await world.advance(HOUR)
         assert regions(world) == {EU: "Enabled"}
-        primary = in_region(world, EU).arn
-        world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
+        schedule_the_deletion_of_the_primary(world)
         await world.gone("orders")
 
 
 async def test_a_lost_key_is_not_replaced_while_the_primary_that_was_moved_would_be_left_behind() -> None:
     async with World() as world:
-        key = await moved(world, replicas=[{"region": EU}])
-        await world.advance(60)
-        world.kms.destroy(key.arn)
-        await world.reason("orders", "KeyLost")
+        key = await lost_with_the_primary_elsewhere(world)
         world.patch("orders", {"metadata": {"annotations": {RECREATE_ANNOTATION: key.key_id}}})
         await world.advance(HOUR)
         assert f"in {EU} it is" in world.condition("orders")["message"]
         assert len(world.kms.made) == 2
-        primary = in_region(world, EU).arn
-        world.kms.handle("kms", "ScheduleKeyDeletion", {"KeyId": primary, "PendingWindowInDays": 7}, replace(ADMIN, region=EU))
+        schedule_the_deletion_of_the_primary(world)
         await world.ready("orders", within=900)
         assert {(one.region, one.state) for one in world.kms.keys if one.key_id != key.key_id} == {(REGION, "Enabled"), (EU, "Enabled")}
 

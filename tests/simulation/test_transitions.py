@@ -33,6 +33,11 @@ def seen(world: World, body: Json, at: float) -> None:
     world.server.served.hold("a", body, at)
 
 
+def patch_of(told: Entry) -> Call:
+    """The call by which the late process has stored it."""
+    return Call("a", "kube", "PATCH kmskeys/status", "shop/orders", writes=True, sent=UNTIL, began=BEGAN, wrote=told.revision)
+
+
 @pytest.mark.parametrize(
     ("status", "time", "outcome"),
     [
@@ -52,9 +57,8 @@ async def test_what_a_late_process_tells_follows_from_what_it_has_seen(
         seen(world, store(world, "True", OLD).body, 20.0)
         store(world, "False", NEW)
         told = store(world, status, time)
-        call = Call("a", "kube", "PATCH kmskeys/status", "shop/orders", writes=True, sent=UNTIL, began=BEGAN, wrote=told.revision)
         with outcome:
-            look_at_transitions(world, told, call)
+            look_at_transitions(world, told, patch_of(told))
 
 
 async def test_what_a_process_has_taken_up_before_the_pass_leaves_it_nothing_older() -> None:
@@ -62,9 +66,8 @@ async def test_what_a_process_has_taken_up_before_the_pass_leaves_it_nothing_old
         seen(world, store(world, "True", OLD).body, 20.0)
         seen(world, store(world, "False", NEW).body, 60.0)
         told = store(world, "True", OLD)
-        call = Call("a", "kube", "PATCH kmskeys/status", "shop/orders", writes=True, sent=UNTIL, began=BEGAN, wrote=told.revision)
         with WRONG:
-            look_at_transitions(world, told, call)
+            look_at_transitions(world, told, patch_of(told))
 
 
 async def test_what_has_come_during_the_pass_may_be_what_it_goes_on_from() -> None:
@@ -72,5 +75,4 @@ async def test_what_has_come_during_the_pass_may_be_what_it_goes_on_from() -> No
         seen(world, store(world, "True", OLD).body, 20.0)
         world.server.served.show("a", store(world, "False", NEW).body, 101.0)
         told = store(world, "True", AT_ONCE)
-        call = Call("a", "kube", "PATCH kmskeys/status", "shop/orders", writes=True, sent=UNTIL, began=BEGAN, wrote=told.revision)
-        look_at_transitions(world, told, call)
+        look_at_transitions(world, told, patch_of(told))
