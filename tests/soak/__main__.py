@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.disturbances import ALL
-from tests.soak.portions import PARTS, Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out
+from tests.soak.portions import PARTS, Awaits, Exhaustive, Pairs, Portion, RandomRuns, carry_out, collect_rarely
 
 PORTION = 50
 TELL_SECONDS = 60.0
@@ -50,7 +50,7 @@ def main() -> int:
     began, covered, problems = time.monotonic(), Counter[tuple[str, str]](), list[str]()
     told = began
     work = list(portions(options.runs, options.seed, pairs=options.pairs))
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), collect_rarely) as pool:
         for number, done in enumerate(as_completed([pool.submit(carry_out, portion) for portion in work]), start=1):
             found = done.result()
             covered += found.covered
