@@ -1,4 +1,7 @@
-"""The real SDK against a server of our own: what goes over the wire, and how often."""
+"""The real SDK against a server of our own: what goes over the wire, and how often.
+
+That the SDK sends no request a second time is held here alone: simulations have a wire of their own in its place.
+"""
 
 import time
 import tomllib
