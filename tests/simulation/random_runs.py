@@ -1,6 +1,7 @@
 """How random runs are made: how many steps, from which seed, and what becomes of a failure.
 
-A failing run is named by its seed: `run(seed, runs)` fails again, and shrinks to the shortest steps that fail.
+A failing run is named by its seed: `run(seed, runs)` fails again, and shrinks to the shortest steps that fail. Only these are worth keeping,
+as a function in test_lives.py: each rule that is added or changed makes another life of every seed.
 """
 
 from hypothesis import HealthCheck, Phase, seed, settings
