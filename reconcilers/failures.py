@@ -24,7 +24,7 @@ from reconcilers.searches import nothing_was_made
 from reconcilers.states import Failure, FailureKind, KeyObject, Operator, Problem
 from reconcilers.stops import wait_for_kms
 
-# For what somebody has to mend: soon at first, because IAM takes a minute to spread a new permission; at most 14 times an hour.
+# For what somebody has to mend: soon at first, because IAM takes a minute to spread a new permission; 12 times an hour later.
 SHORTEST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=5)
 

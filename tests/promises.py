@@ -112,7 +112,7 @@ INVARIANTS: dict[str, str] = {
     "I20": "a disturbed run ends like the undisturbed one, with the same writes; each that cannot be repeated was written ahead by its sender",
     "I21": "once nothing goes wrong any more, all comes to rest within a bounded time",
     "I22": "queues, stores, caches and metrics are as large afterwards as they were before",
-    "I23": "what fails for ever is tried at most 14 times an hour",
+    "I23": "what fails for ever is tried at most 16 times in its first hour, and 12 times in each after that",
     "I24": "no key is left behind unseen",
     "I25": "nothing is ever written to a key that is only observed, and nothing keeps its object",
 }

@@ -16,44 +16,6 @@ ENDLESS = 10**9
 CHANGED = {"description": "x", "keyPolicy": FULL["keyPolicy"].replace("2012", "2008"), "tags": {"a": "b"}, "enabled": False}
 
 
-@pytest.mark.holds("F8", "I23")
-@pytest.mark.parametrize(
-    "operation", ["DisableKeyRotation", "DisableKey", "PutKeyPolicy", "TagResource", "UntagResource", "UpdateKeyDescription"]
-)
-async def test_a_missing_permission_is_named_and_tried_rarely_and_heals(operation: str) -> None:
-    async with World() as world:
-        world.start("a")
-        world.apply("orders", **FULL)
-        await world.ready("orders")
-        world.kms.denied = {operation}
-        world.apply("orders", **CHANGED)
-        await world.reason("orders", "AccessDenied")
-        assert f"kms:{operation}" in world.condition("orders")["message"]
-        await world.advance(900)
-        began = world.time
-        await world.advance(3600)
-        assert len([call for call in world.traffic.calls if call.name == operation and call.at >= began]) <= 14
-        assert world.traffic.names("aws", began) == {}
-        assert world.traffic.names("kube", began)["PATCH kmskeys/status"] == 0
-        assert world.reasons("orders", began) == {"AccessDenied"}
-        world.kms.denied = set()
-        await world.ready("orders")
-
-
-@pytest.mark.holds("F8")
-async def test_a_missing_permission_to_rotate_makes_no_second_key() -> None:
-    async with World() as world:
-        world.start("a")
-        world.kms.denied = {"EnableKeyRotation"}
-        world.apply("orders", **FULL)
-        await world.reason("orders", "AccessDenied")
-        await world.advance(6 * 3600)
-        assert len(world.kms.made) == 1
-        world.kms.denied = set()
-        await world.ready("orders")
-        assert world.traffic.names("aws") == {"CreateKey": 1, "EnableKeyRotation": 1}
-
-
 @pytest.mark.holds("F27")
 async def test_a_throttle_storm_delays_new_keys_and_makes_none_twice() -> None:
     async with World() as world:
