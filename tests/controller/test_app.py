@@ -46,6 +46,7 @@ def waiting(tmp_path: Path, unreachable: Path) -> Iterator[Process]:
         yield process
 
 
+@pytest.mark.holds("F45")
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_before_the_cluster_was_reached_it_ends_well(which: signal.Signals, waiting: Process) -> None:
     os.kill(waiting.pid, which)

@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     EndpointConnectionError,
+    IncompleteReadError,
     NoCredentialsError,
 )
 from botocore.parsers import ResponseParserError
@@ -126,6 +127,16 @@ def not_sent(operation: str, times: float = 1, region: str | None = None) -> Fau
     """No connection came about."""
     error = socket.gaierror(-2, "Name or service not known")
     return Fault(operation, lambda: EndpointConnectionError(endpoint_url=ENDPOINT, error=error), times=times, target="aws", region=region)
+
+
+def cut_body(operation: str, times: float = 1, *, executes: bool = True) -> Fault:
+    """The connection ended in the middle of the answer."""
+    return Fault(operation, lambda: IncompleteReadError(actual_bytes=5, expected_bytes=500), executes=executes, times=times)
+
+
+def proxy_page(operation: str, times: float = 1, *, executes: bool = True, status: int = 502) -> Fault:
+    """Somebody on the way, who is not AWS, answers; botocore takes the status for the code."""
+    return Fault(operation, lambda: client_error(operation, str(status), "Bad Gateway", status), executes=executes, times=times)
 
 
 def garbage(operation: str, times: float = 1, *, executes: bool = True) -> Fault:

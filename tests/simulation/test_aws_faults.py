@@ -1,11 +1,13 @@
 """AWS that refuses, throttles, loses answers, forgets what it has made, and contradicts itself."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from tests.simulation import aws_wires, kms_model
-from tests.simulation.faults import silence
+from reconcilers.codes import SENT_ONCE
+from tests.simulation import aws_wires, kms_model, single_writes
+from tests.simulation.faults import Fault, silence
 from tests.simulation.identities import OTHER_ACCOUNT_ID, Credentials
 from tests.simulation.scenarios import FULL
 from tests.simulation.world import CANARY, World
@@ -80,6 +82,28 @@ async def test_garbage_in_place_of_an_answer_makes_one_key(executes: bool) -> No
         world.apply("orders", **FULL)
         await world.ready("orders")
         assert len(world.kms.made) == 1
+
+
+NO_ANSWERS = {"cut": aws_wires.cut_body, "garbage": aws_wires.garbage, "a proxy's page": aws_wires.proxy_page}
+
+
+@pytest.mark.holds("F30")
+@pytest.mark.parametrize("executes", [True, False])
+@pytest.mark.parametrize("no_answer", NO_ANSWERS.values(), ids=NO_ANSWERS)
+async def test_no_write_minds_an_answer_that_is_none(no_answer: Callable[..., Fault], executes: bool) -> None:
+    """All writes at once; each is answered so at first, whether it was done or not. What must not be repeated is done once."""
+    async with World() as world:
+        world.start("a")
+        await single_writes.prepare(world)
+        began = world.time
+        for operation in single_writes.WRITES:
+            world.traffic.faults.on(no_answer(operation, executes=executes))
+        single_writes.act(world)
+        await single_writes.settle(world)
+        done = world.traffic.names("aws", began)
+        assert done.keys() == single_writes.WRITES.keys()
+        assert {operation for operation, times in done.items() if times > 1} <= single_writes.WRITES.keys() - SENT_ONCE
+        assert max(done.values()) <= 2
 
 
 async def test_what_was_not_sent_is_sent_again_without_a_search_or_a_pause() -> None:

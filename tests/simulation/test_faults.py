@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
 from tests.simulation.api_transport import refused
@@ -271,22 +270,6 @@ async def test_a_policy_that_locks_the_operator_out_is_told_and_asked_for_rarely
         await world.advance(3600)
         assert len([call for call in world.traffic.calls if call.name == "GetKeyPolicy" and call.at >= began]) <= 14
         assert world.traffic.names("aws", began) == {}
-
-
-@pytest.mark.holds("F68")
-async def test_a_key_of_another_cluster_s_object_of_the_same_name_is_not_touched() -> None:
-    async with World() as world:
-        theirs = [(CLUSTER_TAG, "another-cluster"), (OWNER_TAG, "shop/orders"), (UID_TAG, "11111111-2222-4333-8444-555555555555")]
-        foreign = world.outside("CreateKey", Tags=[{"TagKey": name, "TagValue": value} for name, value in theirs])["KeyMetadata"]
-        before = world.kms.keys[0]
-        world.start("a")
-        world.apply("orders", **FULL)
-        await world.ready("orders")
-        assert world.key("orders").key_id != foreign["KeyId"]
-        world.delete("orders")
-        await world.gone("orders")
-        await world.advance(300)
-        assert next(key for key in world.kms.keys if key.key_id == foreign["KeyId"]) == before
 
 
 POINTS = [(name, point) for name in ("PATCH kmskeys", "PATCH kmskeys/status", "CreateKey") for point in ("before", "after")]

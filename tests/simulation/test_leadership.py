@@ -1,14 +1,18 @@
 """Two replicas: one works, the other waits, and never do both write."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from aws.channels import CALL_SECONDS
+from controller import kinds
 from controller.leases import LEASE_NAME
+from controller.workers import Workers
 from tests.simulation import aws_wires
+from tests.simulation.api_server import failure
 from tests.simulation.calls import Call
-from tests.simulation.faults import silence
+from tests.simulation.faults import Fault, silence
 from tests.simulation.lines import Point, undisturbed
 from tests.simulation.scenarios import FULL
 from tests.simulation.world import World
@@ -17,6 +21,8 @@ from tests.virtual_time import VirtualTimeLoop
 pytestmark = pytest.mark.virtual_time
 
 DURATION = 15.0
+RENEW_DEADLINE = 10.0
+ENDLESS = 10**9
 # A write may be answered so long after it was sent; until then nobody else may lead.
 LONGEST_AGE = DURATION - min(CALL_SECONDS, DURATION / 2) + aws_wires.LATENCY
 
@@ -36,6 +42,13 @@ def _assert_only_the_holder_wrote(world: World) -> None:
         holder, age = _holder_at(world, call.at)
         assert holder == call.replica, f"{call}, and the lease was {holder}'s"
         assert age <= LONGEST_AGE, f"{call}, {age:.1f} s after the last renewal"
+
+
+def _give_lease_to(world: World, holder: str) -> None:
+    """By hand."""
+    lease = world.etcd.all("leases")[0]
+    spec = {**lease["spec"], "holderIdentity": holder}
+    world.user("PUT", f"/apis/coordination.k8s.io/v1/namespaces/infra-operator-system/leases/{LEASE_NAME}", {**lease, "spec": spec})
 
 
 async def _two_replicas(world: World) -> None:
@@ -97,13 +110,82 @@ async def test_a_leader_cut_off_from_the_api_server_makes_no_key_twice() -> None
         _assert_only_the_holder_wrote(world)
 
 
+AWAY = {
+    "silent": silence("*", target="kube"),
+    "refusing": Fault("*", lambda: failure(503, "ServiceUnavailable", "starting"), times=ENDLESS, target="kube"),
+}
+
+
+@pytest.mark.holds("F14")
+@pytest.mark.parametrize("outage", AWAY.values(), ids=AWAY)
+async def test_while_the_api_server_is_away_for_half_an_hour_nobody_leads_and_nothing_is_written(outage: Fault) -> None:
+    """There is work all the time: drift that a leader sets right, and a change that one carries out."""
+    async with World() as world:
+        await _two_replicas(world)
+        world.traffic.faults.on(outage)
+        began = world.time
+        await world.replicas["a"].ended()
+        lost = world.time
+        assert (world.replicas["a"].exit_code, lost - began <= RENEW_DEADLINE) == (1, True)
+        world.outside("UpdateKeyDescription", KeyId=world.key("first").arn, Description="drift")
+        world.apply("first", **FULL | {"enabled": False})
+        world.apply("second", **FULL)
+        world.start("c", leader_elect=True)
+        await world.advance(1800)
+        assert world.traffic.names("aws", lost) == {}
+        assert [world.replicas[name].exit_code for name in ("b", "c")] == [None, None]
+        world.traffic.faults.off(outage)
+        await world.ready("first", "second", within=60)
+        assert len(world.kms.made) == 2
+        _assert_only_the_holder_wrote(world)
+
+
+@pytest.mark.holds("F11")
+@pytest.mark.parametrize("where", ["before", "after"])
+async def test_a_createkey_under_way_when_the_lease_is_lost_is_left_written_down_for_the_next_leader(where: Point) -> None:
+    async with World() as world:
+        await _two_replicas(world)
+        cut_off = world.replicas["a"]
+
+        def lose(call: Call, point: Point) -> float:
+            if (call.name, call.replica) != ("CreateKey", "a"):
+                return 0.0
+            if point == "before":
+                _give_lease_to(world, "somebody")
+            return 5.0 if point == where else 0.0
+
+        world.traffic.watcher = lose
+        world.apply("second", **FULL)
+        assert await cut_off.ended() == 1
+        assert ("creationAttempt" in world.status("second"), "keyId" in world.status("second")) == (True, False)
+        await world.ready("second")
+        assert world.traffic.names("aws")["CreateKey"] == len(world.kms.made) == 2
+        assert {call.replica for call in world.traffic.executed("aws") if call.name == "EnableKeyRotation"} == {"a", "b"}
+
+
+@pytest.mark.holds("F11")
+@pytest.mark.parametrize("where", ["before", "after"])
+async def test_a_createkey_under_way_at_the_deadline_of_its_pass_is_finished_and_its_answer_stored(
+    where: Point, monkeypatch: pytest.MonkeyPatch, logs: list[dict[str, object]]
+) -> None:
+    monkeypatch.setattr(kinds, "Workers", partial(Workers, deadline=2.0))
+    async with World() as world:
+        await _two_replicas(world)
+        began = world.time
+        world.traffic.watcher = lambda call, point: 4.0 if (call.name, point) == ("CreateKey", where) else 0.0
+        world.apply("second", **FULL)
+        await world.until(lambda: "keyId" in world.status("second"), within=5)
+        assert [line["deadline"] for line in logs if line["event"] == "reconcile_timed_out"] == [2.0]
+        await world.ready("second", within=10)
+        assert world.traffic.names("aws", began) == {"CreateKey": 1, "EnableKeyRotation": 1}
+        assert world.traffic.names("aws", began, writes=False).keys() & {"GetResources", "ListKeys"} == set(), "nothing is searched for"
+
+
 @pytest.mark.holds("F42")
 async def test_a_lease_taken_by_hand_ends_the_leader_and_nothing_is_lost() -> None:
     async with World() as world:
         await _two_replicas(world)
-        lease = world.etcd.all("leases")[0]
-        spec = {**lease["spec"], "holderIdentity": "somebody"}
-        world.user("PUT", f"/apis/coordination.k8s.io/v1/namespaces/infra-operator-system/leases/{LEASE_NAME}", {**lease, "spec": spec})
+        _give_lease_to(world, "somebody")
         await world.until(lambda: world.replicas["a"].exit_code is not None, within=10)
         world.apply("second", **FULL)
         await world.ready("second", within=2 * DURATION + 5)

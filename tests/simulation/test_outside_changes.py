@@ -3,7 +3,7 @@
 import pytest
 
 from tests.simulation.etcd import Json
-from tests.simulation.scenarios import FULL, OTHER_POLICY
+from tests.simulation.scenarios import FULL, OTHER_POLICY, REPLICATED
 from tests.simulation.world import World
 
 pytestmark = pytest.mark.virtual_time
@@ -105,6 +105,25 @@ async def test_states_that_refuse_writes_are_waited_for(state: str) -> None:
         world.kms.edit(arn, state="Enabled")
         await world.ready("orders")
         assert world.key("orders").state == "Disabled"
+
+
+@pytest.mark.holds("F58", "F61")
+async def test_a_key_that_waits_for_its_replicas_to_be_gone_is_kept_by_one_write_or_left_alone() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("kept", **REPLICATED)
+        world.apply("told", **REPLICATED, driftPolicy="Report")
+        await world.ready("kept", "told")
+        for name in ("kept", "told"):
+            world.outside("ScheduleKeyDeletion", KeyId=world.key(name).arn)
+            assert world.key(name).state == "PendingReplicaDeletion"
+        began, left_alone = world.time, world.key("told")
+        world.apply("kept", **REPLICATED | {"description": "new"})
+        await world.reason("told", "KeyPendingDeletion")
+        await world.ready("kept")
+        await world.advance(300)
+        assert world.key("told") == left_alone
+        assert world.traffic.names("aws", began) == {"CancelKeyDeletion": 1, "EnableKey": 1, "UpdateKeyDescription": 2}
 
 
 @pytest.mark.holds("I6")

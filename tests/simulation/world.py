@@ -75,15 +75,18 @@ class NotQuietError(AssertionError):
 
 
 class World:
-    """Make it inside a virtual-time loop. It has the namespace shop, and in it the AWSProvider main with credentials that work."""
+    """Make it inside a virtual-time loop. It has the namespace shop, and in it the AWSProvider main with credentials that work.
 
-    def __init__(self, seed: int = 0) -> None:
+    aws: another cluster's, which this one shares; it has another seed.
+    """
+
+    def __init__(self, seed: int = 0, aws: Aws | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         assert isinstance(self._loop, VirtualTimeLoop)
         self.turns = Turns(self._loop)
         self.traffic = Traffic(seed)
-        self.kms = Kms(lambda: START + timedelta(seconds=self._loop.time()), seed)
-        self.aws = Aws(self.kms, Identities(CANARY))
+        self.aws = aws or Aws(Kms(lambda: START + timedelta(seconds=self._loop.time()), seed), Identities(CANARY))
+        self.kms = self.aws.kms
         self.etcd = Etcd(self._loop.time)
         self.server = ApiServer(self.etcd, lambda: self.now().isoformat().replace("+00:00", "Z"), seed)
         self.replicas: dict[str, Replica] = {}
