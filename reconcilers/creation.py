@@ -51,7 +51,7 @@ def adopt(key: KeyObject, wanted: Wanted, seen: Offered, operator: Operator, now
         return _take_over(key, wanted, found, operator, now)
     verdict = working(Reason.ADOPTING, f"The key {found.key_id} is being taken over.")
     claim = TagResource(found.arn, owner_tags(key, operator.cluster_id))
-    why, memory = "which spec.adopt names", seen_fields(found)
+    why, memory = "which spec.adopt names", seen_fields(key.status, found)
     if key.spec.adopt is None:  # until the key is claimed, its status has to stay recognizable
         why, memory = "which an older operator made for this object", {"taken_over": True}
     return Plan((*finalizer(key), RecordKey(found, why), claim), report(key, operator, verdict, now, **memory), write_ahead=True)

@@ -124,7 +124,7 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
         return _block(key, message, operator, now)
     if seen.state in UNSETTLED:
         message = f"KMS reports the key as {seen.state}; this passes within seconds."
-        return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(seen)), look_again=SOON)
+        return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(key.status, seen)), look_again=SOON)
     policy = deletion_policy(key, operator)
     if isinstance(seen.aliases, Unobservable) and policy is not DeletionPolicy.DISABLE_KEY:
         return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
@@ -170,7 +170,7 @@ def _in_order(key: KeyObject, seen: ObservedKey, policy: DeletionPolicy, of_repl
 
 def _act(key: KeyObject, seen: ObservedKey, due: Iterable[Action], operator: Operator, now: datetime) -> Plan:
     """A key that was only just found is remembered before it is touched."""
-    status = report(key, operator, working(Reason.DELETING, "The deletion policy is being applied."), now, **seen_fields(seen))
+    status = report(key, operator, working(Reason.DELETING, "The deletion policy is being applied."), now, **seen_fields(key.status, seen))
     return Plan(tuple(due), status, write_ahead=key.status.key_id != seen.key_id)
 
 

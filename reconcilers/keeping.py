@@ -60,15 +60,15 @@ def keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, 
     wanted = as_it_is(key, wanted, seen)
     problem = _not_ours(key, seen, operator) or immutable_conflict(wanted, seen)
     if problem is not None:
-        return stop(key, problem, operator, now, **({} if never_filled(key.status) else seen_fields(seen)))
+        return stop(key, problem, operator, now, **({} if never_filled(key.status) else seen_fields(key.status, seen)))
     drift, due, drifted = _differences(key, wanted, seen, operator, now)
     if refused := put_refusal(wanted, due):
-        return stop(key, refused, operator, now, **seen_fields(seen), **drifted)
+        return stop(key, refused, operator, now, **seen_fields(key.status, seen), **drifted)
     elsewhere = plan_replicas(Scene(key, wanted, seen, operator, now), is_ours=owned(key, seen, operator.cluster_id))
     due = (*finalizer(key), *held_back(due, elsewhere))
     if due:
         return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))
-    fields = seen_fields(seen) | kept(key.status, wanted, seen) | rotation_fields(key.status, key.spec, seen, now) | drifted
+    fields = seen_fields(key.status, seen) | kept(key.status, wanted, seen) | rotation_fields(key.status, key.spec, seen, now) | drifted
     fields["replicas"] = elsewhere.records
     if elsewhere.due:
         status = report(key, operator, _updating(key), now, **fields)
@@ -122,7 +122,7 @@ def _repair(
     memory = ahead(key.status, wanted, seen)
     forgets = bool(key.status.reached) and not drifted["reached"]
     news = forgets or key.status.key_id != seen.key_id or any(getattr(key.status, name) != value for name, value in memory.items())
-    status = report(key, operator, _updating(key), now, **seen_fields(seen), **memory, **drifted)
+    status = report(key, operator, _updating(key), now, **seen_fields(key.status, seen), **memory, **drifted)
     return Plan(due, status, write_ahead=news)
 
 

@@ -76,7 +76,7 @@ def _search(key: KeyObject, seen: Candidates, operator: Operator, now: datetime)
     if len(made) > 1:
         return _stop(key, ambiguous(made), operator, now)
     if made:
-        return Plan((), report(key, operator, _verdict(made[0]), now, **seen_fields(made[0])))
+        return Plan((), report(key, operator, _verdict(made[0]), now, **seen_fields(key.status, made[0])))
     if unreadable := first_unreadable(seen):
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if not grace_is_over(key, operator, now):
@@ -90,7 +90,7 @@ def _search(key: KeyObject, seen: Candidates, operator: Operator, now: datetime)
 
 def _show(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:
     """What Full management may have left to find out is not forgotten meanwhile."""
-    fields = seen_fields(seen) | {"creation_attempt": key.status.creation_attempt}
+    fields = seen_fields(key.status, seen) | {"creation_attempt": key.status.creation_attempt}
     return Plan((), report(key, operator, _verdict(seen), now, **fields))
 
 

@@ -71,8 +71,21 @@ def history_is_needed(key: KeyObject) -> bool:
     return status.key_id is not None and (is_new or status.rotation_attempt is not None)
 
 
+def history(status: KMSKeyStatus, seen: ObservedKey) -> dict[str, Any]:
+    """What is known of the rotations that are done. A late list takes nothing back.
+
+    It goes into the status with the date of the next rotation, always: as long as that date stays the same, the list is not read again.
+    """
+    known = status if status.key_id == seen.key_id else KMSKeyStatus()
+    listed = seen.rotations if isinstance(seen.rotations, Rotations) else None
+    return {
+        "on_demand_rotations": _later(known.on_demand_rotations, listed.on_demand if listed else None),
+        "last_rotation_date": _later(known.last_rotation_date, listed.last if listed else None),
+    }
+
+
 def rotation_fields(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: datetime) -> dict[str, Any]:
-    """What the status says of rotations from now on. A late list takes nothing back."""
+    """What the status says of rotations from now on."""
     if status.key_id != seen.key_id:
         return {}
     memory = _remember(status, spec, seen, now)
@@ -118,8 +131,8 @@ def judge_rotation(failure: Failure) -> tuple[Reason, str, bool] | None:
 
 def _remember(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: datetime) -> _Memory:
     listed = seen.rotations if isinstance(seen.rotations, Rotations) else None
-    count = _later(status.on_demand_rotations, listed.on_demand if listed else None)
-    last = _later(status.last_rotation_date, listed.last if listed else None)
+    shown = history(status, seen)
+    count, last = shown["on_demand_rotations"], shown["last_rotation_date"]
     attempt, handled = status.rotation_attempt, status.last_handled_rotate_on_demand
     if attempt is None:
         return _Memory(handled, None, count, last)

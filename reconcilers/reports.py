@@ -13,7 +13,7 @@ from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
 from reconcilers.fields import Condition
 from reconcilers.key_status import KMSKeyStatus, LastError
 from reconcilers.names import OWNER_TAGS
-from reconcilers.on_demand import found_token
+from reconcilers.on_demand import found_token, history
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, KeyObject, ObservedKey, Operator, Problem, Rotation, Unobservable
 from reconcilers.wanted import deletion_policy
@@ -42,12 +42,12 @@ def report(key: KeyObject, operator: Operator, verdict: Verdict, now: datetime, 
 def remembered(key: KeyObject, made: ObservedKey, operator: Operator, now: datetime) -> KMSKeyStatus:
     """The status that holds the id of a key that was made, whatever else may be true of the object."""
     verdict = working(Reason.CREATING, f"The key {made.key_id} was created.")
-    return report(key, operator, verdict, now, **seen_fields(made))
+    return report(key, operator, verdict, now, **seen_fields(key.status, made))
 
 
-def seen_fields(seen: ObservedKey) -> dict[str, Any]:
+def seen_fields(before: KMSKeyStatus, seen: ObservedKey) -> dict[str, Any]:
     """What an observed key contributes to the status."""
-    return _rotation_fields(seen.rotation) | {
+    return _rotation_fields(seen.rotation) | history(before, seen) | {
         "ready": seen.state == "Enabled",
         "key_id": seen.key_id,
         "key_arn": seen.arn,

@@ -217,9 +217,21 @@ def test_the_same_refusal_again_flips_no_condition() -> None:
     assert again.status.conditions == refused.status.conditions
 
 
-def test_a_key_in_place_of_a_lost_one_begins_anew() -> None:
+@pytest.mark.parametrize(("rotations", "count"), [(None, None), (NONE_YET, 0)])
+def test_a_key_in_place_of_a_lost_one_begins_anew(rotations: Rotations | None, count: int | None) -> None:
     wish = asking("new", "old", attempt(), 7)
-    found = replace(seen(), key_id=OTHER_KEY_ID, arn=arn(OTHER_KEY_ID))
+    found = replace(seen(rotations=rotations), key_id=OTHER_KEY_ID, arn=arn(OTHER_KEY_ID))
     assert on_demand(wish, found, NOW) is None
-    made = report(wish, operator(), available(enabled=True), NOW, **seen_fields(found), **rotation_fields(wish.status, wish.spec, found, NOW))
-    assert (made.last_handled_rotate_on_demand, made.rotation_attempt, made.on_demand_rotations) == ("new", None, None)
+    fields = seen_fields(wish.status, found) | rotation_fields(wish.status, wish.spec, found, NOW)
+    made = report(wish, operator(), available(enabled=True), NOW, **fields)
+    assert (made.last_handled_rotate_on_demand, made.rotation_attempt, made.on_demand_rotations) == ("new", None, count)
+
+
+@pytest.mark.parametrize("status", [KMSKeyStatus(), remembered()])
+def test_the_first_status_with_a_new_date_of_the_next_rotation_holds_what_was_read_because_of_it(status: KMSKeyStatus) -> None:
+    """The list would not be read again if the process died then."""
+    found = seen(Rotation(True, 90, NOW + NEAR * 2), listed(3, LONG_AGO))
+    plan = plan_kmskey(key(KMSKeySpec(enable_key_rotation=True, rotation_period_in_days=180), status), account(), found, operator(), NOW)
+    assert plan.actions
+    shown = plan.status.next_rotation_date, plan.status.on_demand_rotations, plan.status.last_rotation_date
+    assert shown == (NOW + NEAR * 2, 3, LONG_AGO)

@@ -62,7 +62,7 @@ class TestReport:
 
     def test_a_stored_status_is_equal_to_the_one_that_was_reported(self) -> None:
         """Else every pass would find a difference and write it."""
-        made = report(key(), operator(), blocked(LASTING), NOW, **seen_fields(observed("PendingDeletion")), last_error=ERROR)
+        made = report(key(), operator(), blocked(LASTING), NOW, **seen_fields(KMSKeyStatus(), observed("PendingDeletion")), last_error=ERROR)
         stored = KMSKeyStatus.model_validate_json(made.model_dump_json(by_alias=True, exclude_none=True))
         assert stored == made
         assert report(key(status=stored), operator(), blocked(LASTING), LATER) == stored
@@ -70,7 +70,7 @@ class TestReport:
 
 class TestSeenFields:
     def test_a_key_is_shown_in_aws_words(self) -> None:
-        shown = seen_fields(observed(rotation=Rotation(True, 90, LATER)))
+        shown = seen_fields(KMSKeyStatus(), observed(rotation=Rotation(True, 90, LATER)))
         assert shown == {
             "ready": True,
             "key_id": KEY_ID,
@@ -88,12 +88,14 @@ class TestSeenFields:
             "rotation_enabled": True,
             "rotation_period_in_days": 90,
             "next_rotation_date": LATER,
+            "on_demand_rotations": None,
+            "last_rotation_date": None,
             "creation_attempt": None,
         }
 
     @pytest.mark.parametrize("state", ["Disabled", "Creating", "PendingDeletion", "PendingImport", "Unavailable", "Updating"])
     def test_only_an_enabled_key_is_ready_to_use(self, state: str) -> None:
-        assert seen_fields(observed(state))["ready"] is False
+        assert seen_fields(KMSKeyStatus(), observed(state))["ready"] is False
 
     @pytest.mark.parametrize(
         ("rotation", "shown"),
@@ -105,12 +107,12 @@ class TestSeenFields:
         ],
     )
     def test_a_period_is_shown_while_the_key_rotates(self, rotation: Rotation | None, shown: tuple[bool | None, None]) -> None:
-        fields = seen_fields(observed(rotation=rotation))
+        fields = seen_fields(KMSKeyStatus(), observed(rotation=rotation))
         assert (fields["rotation_enabled"], fields["rotation_period_in_days"]) == shown
 
     def test_rotation_that_could_not_be_read_stays_as_it_was(self) -> None:
         status = remembered().model_copy(update={"rotation_enabled": True, "rotation_period_in_days": 90})
-        made = report(key(status=status), operator(), available(enabled=True), NOW, **seen_fields(observed(rotation=DENIED)))
+        made = report(key(status=status), operator(), available(enabled=True), NOW, **seen_fields(status, observed(rotation=DENIED)))
         assert (made.rotation_enabled, made.rotation_period_in_days) == (True, 90)
 
 
