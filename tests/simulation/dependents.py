@@ -1,6 +1,7 @@
 """Objects that hang something on a key, as a user of any namespace has them in a simulated world."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.kmsaliases import KMSALIASES
@@ -106,6 +107,7 @@ class DependentScenario:
     before: Json | None
     after: Json | None
     is_lost: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     async def prepare(self, world: World) -> None:
         for name, spec in self.keys.items():

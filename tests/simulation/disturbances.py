@@ -19,9 +19,11 @@ from tests.simulation.aws_wires import lost_answer as lost_by_aws
 from tests.simulation.calls import Call
 from tests.simulation.conftest import SEED
 from tests.simulation.dependents import ALIAS_SCENARIOS, GRANT_SCENARIOS
+from tests.simulation.detours import DETOURS
 from tests.simulation.lines import Point
+from tests.simulation.plays import NEVER, AtAwait, Disturbance, Outcome, Playable, play
 from tests.simulation.replicas import Replica
-from tests.simulation.scenarios import NEVER, SCENARIOS, AtAwait, Disturbance, Outcome, Playable, play
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.world import World
 from tests.virtual_time import run_virtual
 
@@ -34,7 +36,7 @@ RESTART_SECONDS = 1.0
 KILLED = 137
 ONCE_ONLY = ("CreateKey", "ReplicateKey", "RotateKeyOnDemand", "ScheduleKeyDeletion")
 
-ALL: dict[str, Playable] = {**SCENARIOS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
+ALL: dict[str, Playable] = {**SCENARIOS, **DETOURS, **ALIAS_SCENARIOS, **GRANT_SCENARIOS}
 
 
 def crash(world: World, call: Call, _point: Point) -> float:
@@ -72,9 +74,15 @@ def _next(replica: str) -> str:
     return chr(ord(replica) + 1)
 
 
-def singles(name: str, disturb: Disturbance) -> Iterator[tuple[int, list[str]]]:
-    """One run for each point: its number, and how its end differs."""
-    for at, point in enumerate(undisturbed(name).points):
+def disturbs(disturb: Disturbance, point: str) -> bool:
+    """Whether this makes anything go wrong at such a point. An answer is lost before it is given, or not at all."""
+    return disturb is not lose or point.startswith("before")
+
+
+def singles(name: str, disturb: Disturbance, every: int = 1, first: int = 0) -> Iterator[tuple[int, list[str]]]:
+    """One run for each point, or for one of so many: its number, and how its end differs."""
+    found = [(at, point) for at, point in enumerate(undisturbed(name).points) if disturbs(disturb, point)]
+    for at, point in found[first::every]:
         yield at, [f"{name}, {at} {point}: {one}" for one in differences(name, {at: disturb})]
 
 

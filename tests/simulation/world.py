@@ -13,9 +13,9 @@ operator's own jitter, which the tests seed.
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from controller.key_objects import KMSKEYS
@@ -77,10 +77,11 @@ class NotQuietError(AssertionError):
 class World:
     """Make it inside a virtual-time loop. It has the namespace shop, and in it the AWSProvider main with credentials that work.
 
-    aws: another cluster's, which this one shares; it has another seed.
+    aws: another cluster's, which this one shares; it has another seed. settings: what differs from the defaults, of all replicas.
     """
 
-    def __init__(self, seed: int = 0, aws: Aws | None = None) -> None:
+    def __init__(self, seed: int = 0, aws: Aws | None = None, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self._settings = {**_DEFAULTS, **settings}
         self._loop = asyncio.get_running_loop()
         assert isinstance(self._loop, VirtualTimeLoop)
         self.turns = Turns(self._loop)
@@ -130,7 +131,7 @@ class World:
 
     def start(self, name: str, **settings: Any) -> Replica:
         """A new process; settings as the flags are named."""
-        made = Settings(**{**_DEFAULTS, "pod_name": name, **settings})
+        made = Settings(**{**self._settings, "pod_name": name, **settings})
         replica = self.replicas[name] = Replica(made, self.traffic, self.server, self.aws, self.now)
         replica.start()
         return replica

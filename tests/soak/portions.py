@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from tests.simulation.checks import CHECKED
 from tests.simulation.disturbances import crash, crashes, lose, pairs, shut_down, singles, undisturbed
 from tests.simulation.machine_base import COVERED
+from tests.simulation.plays import Disturbance
 from tests.simulation.random_runs import run
-from tests.simulation.scenarios import Disturbance
 
 PARTS = 4
 KINDS: dict[str, Disturbance] = {"crash": crash, "lost answer": lose, "shutdown": shut_down}
