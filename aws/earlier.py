@@ -6,7 +6,9 @@ Rules:
    The index is minutes late, so the keys that it does not show are looked at too, up to MOST_SCANNED of them: an account with more keys of
    others relies on the index, and may make a second key for an object that was deleted, and made again, across a restart within minutes.
 2. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
-3. Where neither the index nor the list of keys can be read, no key comes back and new ones are made. That is said in the log.
+3. What is remembered of a key, some 400 bytes, stays as long as the process: within its window a key may come back, and nobody tells later
+   that it is gone for good.
+4. Where neither the index nor the list of keys can be read, no key comes back and new ones are made. That is said in the log.
 """
 
 import asyncio

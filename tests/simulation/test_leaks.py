@@ -1,9 +1,11 @@
 """Objects come and go for two days, and afterwards the process is as large as before: no queue, store, cache or metric has kept them."""
 
 import gc
+import tracemalloc
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
 from reconcilers.urgency import Urgency
 from tests.simulation.dependents import READ, Thing, alias, at, grant
+from tests.simulation.identities import Credentials
 from tests.simulation.machine_faults import aws_fault
 from tests.simulation.scenarios import FULL, READER
 from tests.simulation.world import World
@@ -112,3 +115,57 @@ async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> No
         assert grown.pop("series of aws_quota_wait_seconds", 0) <= len(PER_SECOND) * len(Urgency) * SAMPLES
         assert grown.pop("_Place.arns") <= len(world.kms.keys)  # keys that may come back
         assert grown == Counter()
+
+
+# -- in bytes
+
+CODE = [tracemalloc.Filter(True, str(Path(__file__).parents[2] / folder / "*")) for folder in OURS]  # who has allocated what is still held
+MANY = 12  # cycles
+A_MADE_KEY = 512  # of a key that may come back its ARN and its owner are remembered: some 350 bytes
+KEPT_FOR_LATER = 12 * 1024  # what Python and pydantic keep for the next objects of a kind; after 50 cycles it grows no more
+
+
+async def _change_and_rotate(world: World, number: int) -> None:
+    """A key with an alias is made, changed, and deleted; meanwhile the provider gets other credentials."""
+    name, new = f"orders-{number}", Credentials(f"AKIACANARY{number:010}", f"canary/secret+access+key/{number:016}")
+    spec = FULL | MAIN | {"aliases": [name]}
+    world.apply(name, **spec)
+    await world.ready(name)
+    world.aws.identities.add(new)
+    world.set_secret(new)
+    await world.advance(70)  # a Secret is read once a minute
+    world.apply(name, **spec | {"description": "changed"})
+    await world.ready(name)
+    world.delete(name)
+    await world.gone(name)
+    await world.advance(70)
+
+
+def _held(world: World, logs: list[Any]) -> int:
+    """Without what the test itself still has: the log, the requests, the keys of objects that are gone."""
+    logs.clear()
+    _forget_what_is_the_world_s(world)
+    for key in world.kms.keys:
+        if key.is_leaving:
+            world.kms.destroy(key.arn)
+    world.kms.made.clear()
+    gc.collect()
+    return sum(one.size for one in tracemalloc.take_snapshot().filter_traces(CODE).statistics("filename"))
+
+
+@pytest.mark.holds("I22")
+async def test_twice_as_many_changes_and_rotations_take_no_more_memory(logs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.events.SERIES_SECONDS", 60.0)  # an hour as shipped: so long the events of what is gone are remembered
+    async with World() as world:
+        world.start("a")
+        world.apply("stays", **FULL | MAIN)
+        tracemalloc.start()
+        try:
+            sizes = []
+            for cycles in (range(MANY), range(MANY, 2 * MANY)):
+                for number in cycles:
+                    await _change_and_rotate(world, number)
+                sizes.append(_held(world, logs))
+        finally:
+            tracemalloc.stop()
+        assert sizes[1] - sizes[0] <= MANY * A_MADE_KEY + KEPT_FOR_LATER
