@@ -47,6 +47,7 @@ _RETRY_CODES = (
     | _STATE_CODES
     | {"IDPCommunicationError", "NotFoundException", "RequestTimeout", "RequestTimeoutException"}
 )
+_SESSION_OPERATIONS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity"})
 _STALLED_CODES = frozenset(
     {
         "InvalidArnException",
@@ -148,10 +149,15 @@ _CLASSES: dict[FailureKind, type[AWSError]] = {
 
 def translate(operation: str, error: Exception, *, sent: bool = True) -> AWSError:
     """The one way from CALL_ERRORS to an AWSError. sent=False: the caller knows that nothing was sent yet."""
-    failure = _from_answer(operation, error) if isinstance(error, boto.ClientError) else _from_client(operation, error, sent)
+    failure = _from_answer(_asked(operation, error), error) if isinstance(error, boto.ClientError) else _from_client(operation, error, sent)
     if failure.code == "NotFoundException":
         return NotFoundError(failure)
     return _CLASSES[failure.kind](failure)
+
+
+def _asked(operation: str, error: boto.ClientError) -> str:
+    """What AWS has answered to: the call itself, or what the SDK asks for the pod's own identity before it can sign and send that."""
+    return str(error.operation_name) if error.operation_name in _SESSION_OPERATIONS else operation
 
 
 def _from_answer(operation: str, error: boto.ClientError) -> Failure:

@@ -22,7 +22,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, InvalidEndpointConfigurationError
+from botocore.exceptions import BotoCoreError, CredentialRetrievalError, InvalidEndpointConfigurationError
 from botocore.parsers import ResponseParserError
 
 from aws.addresses import GuardedResolver
@@ -37,6 +37,8 @@ POLL_SECONDS = 20.0  # SQS answers after it when a queue has nothing; it takes n
 # The SDK's 10 would make the readers of an orphan scan wait for each other without a bound.
 MOST_CONNECTIONS = 50
 
+# A token or credentials file that is named and not there. No answer and no connection fails so, so that nothing was sent.
+_FILE_ERRORS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 # What botocore's parsers raise for a body that is not what the service model says, such as a list where an object is due.
 _PARSER_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -113,6 +115,8 @@ class _SdkWire:
             answer: dict[str, Any] = await method(**parameters)
         except BotoCoreError:  # some of them are ValueErrors too
             raise
+        except _FILE_ERRORS as error:
+            raise CredentialRetrievalError(provider="file", error_msg=type(error).__name__) from None
         except _PARSER_ERRORS as error:
             raise ResponseParserError(type(error).__name__) from None  # the text may quote the answer
         return answer

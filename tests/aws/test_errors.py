@@ -68,6 +68,17 @@ def test_each_answer_of_aws_has_its_class(
     assert type(translate("CreateKey", refusal(code, message, status))) is for_create
 
 
+@pytest.mark.holds("F36")
+@pytest.mark.parametrize(("code", "status", "kind"), [("AccessDenied", 403, BlockedError), ("InternalFailure", 500, RetryableError)])
+def test_what_sts_says_before_a_call_could_be_signed_is_told_as_its_own_and_nothing_was_sent(
+    code: str, status: int, kind: type[AWSError]
+) -> None:
+    about: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = translate("CreateKey", boto.ClientError(about, "AssumeRoleWithWebIdentity"))
+    assert type(error) is kind
+    assert error.failure.operation == "AssumeRoleWithWebIdentity"
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "for_create"),
     [

@@ -43,6 +43,7 @@ async def failure(sdk: AwsWires, behave: Behaviour, operation: str = "CreateKey"
     return raised.value, server
 
 
+@pytest.mark.holds("F30")
 @pytest.mark.parametrize(
     "behave",
     [
@@ -70,7 +71,8 @@ async def test_a_lost_or_garbled_answer_to_create_key_is_an_unknown_result_of_ex
     assert server.received == ["CreateKey"]
 
 
-@pytest.mark.parametrize("behave", [hang_up, reset, cut_short, reply(500, b"{}")])
+@pytest.mark.holds("F30")
+@pytest.mark.parametrize("behave", [hang_up, reset, cut_short, reply(500, b"{}"), reply(502, b"<html>bad gateway</html>")])
 async def test_a_lost_answer_to_any_other_call_is_retried_later_and_not_here(wires: AwsWires, behave: Behaviour) -> None:
     error, server = await failure(wires, behave, "EnableKey")
     assert isinstance(error, RetryableError), error
@@ -128,6 +130,32 @@ async def test_a_pod_without_credentials_is_told_so() -> None:
         with pytest.raises(BlockedError, match="cannot be loaded"):
             await channel.call("sts", "GetCallerIdentity", {})
     assert server.received == []
+
+
+@pytest.mark.holds("F36")
+async def test_a_pod_whose_token_file_is_missing_is_told_so_and_has_sent_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/operator")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "missing"))
+    async with scripted(reply(200, b"{}")) as server, channel_to(AwsWires(), server.url, credentials=None) as channel:
+        for operation in ("GetCallerIdentity", "CreateKey"):
+            with pytest.raises(BlockedError, match="cannot be loaded"):
+                await channel.call("kms" if operation == "CreateKey" else "sts", operation, {})
+    assert server.received == []
+
+
+@pytest.mark.holds("F48")
+async def test_a_proxy_that_refuses_is_known_to_have_got_nothing_and_what_needs_none_is_not_asked_through_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    async with scripted(reply(200, b"{}")) as server:
+        async with channel_to(AwsWires(), server.url) as channel:
+            with pytest.raises(RetryableError, match="ProxyConnectionError"):
+                await channel.call("kms", "CreateKey", {})
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with channel_to(AwsWires(), server.url) as channel:
+            await channel.call("kms", "ListKeys", {})
+    assert server.received == ["ListKeys"]
 
 
 async def test_clients_share_one_tls_context(wires: AwsWires) -> None:
