@@ -61,7 +61,7 @@ def test_a_pod_s_own_identity_comes_and_goes_and_its_keys_are_waited_for(
     settings += [f"AWS_WEB_IDENTITY_TOKEN_FILE={token}", f"AWS_ROLE_ARN={ROLE}"]
     user = Tenant(cluster, namespace)
     with operator_with(cluster, proxy.url, "env", *settings, *OPERATOR) as operator:
-        user.apply(secret("aws", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"))  # noqa: S106 - moto takes any
+        user.apply(secret("aws", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test"))
         user.apply(provider("other", credentialsSecret={"name": "aws"}), *PODS.values(), *(key(n, providerRef={"name": n}) for n in ALL))
         for name in PODS:
             user.until_ready("AuthenticationFailed", name, kind="awsprovider")

@@ -1,5 +1,7 @@
 """When nothing changes, nothing is written: not to AWS, not to Kubernetes."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.simulation.etcd import Json
@@ -36,6 +38,22 @@ async def test_an_hour_of_resyncs_writes_nothing() -> None:
         assert world.traffic.names("aws", began) == {}
         assert set(world.traffic.names("kube", began)) == {"PUT leases"}
         assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 50 * len(NAMES)
+
+
+@pytest.mark.holds("F26", "I17")
+async def test_hundreds_of_keys_that_are_looked_at_write_nothing() -> None:
+    async with World() as world:
+        world.start("a", leader_elect=True, workers=10, quota_fraction=1.0, resync_interval=timedelta(minutes=20))
+        names = [f"key-{number}" for number in range(300)]
+        for number, name in enumerate(names):
+            world.apply(name, **KINDS[number % len(KINDS)])
+        await world.ready(*names)
+        await world.advance(2700)
+        began = world.time
+        await world.advance(HOUR)
+        assert world.traffic.names("aws", began) == {}
+        assert set(world.traffic.names("kube", began)) == {"PUT leases"}
+        assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 2 * len(names)
 
 
 @pytest.mark.holds("I17")
