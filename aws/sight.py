@@ -56,20 +56,20 @@ class Sight:
         if key.status.key_id is not None:
             return await self._remembered(connection, key, wish, now)
         if key.spec.adopt is None or key.deleting or key.status.creation_attempt is not None:
-            return await self._own(connection, key, wish, now)
+            return await self._own(connection, key, wish)
         offered = await named_key(connection, key.spec.adopt, wish)
         if offered.found is not None or key.spec.observes:
             return offered
-        return replace(offered, otherwise=await self._own(connection, key, wish, now))
+        return replace(offered, otherwise=await self._own(connection, key, wish))
 
     async def _remembered(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> Seen:
         if is_replacing(key):
-            return await self._own(connection, key, wish, now)
+            return await self._own(connection, key, wish)
         seen = await kms.observe_key(connection, key.status.key_arn or key.status.key_id or "", wish)
         if isinstance(seen, Missing):
             seen = await left_of(connection, seen, key.status.key_arn, wish)
             is_due = to_be_replaced(key, seen, now) and not left_elsewhere(key, seen, self._operator.cluster_id)
-            return await self._own(connection, key, wish, now) if is_due else seen
+            return await self._own(connection, key, wish) if is_due else seen
         if belongs(key, seen, self._operator.cluster_id):
             return seen
         adopt = Adoption(key_id=seen.key_id) if made_by_older_operator(key, seen) else key.spec.adopt
@@ -78,19 +78,19 @@ class Sight:
         offered = await named_key(connection, adopt, wish)
         return offered if offered.found is not None and offered.found.arn == seen.arn else seen
 
-    async def _own(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
+    async def _own(self, connection: Connection, key: KeyObject, wish: Asked) -> NotCreated | Candidates:
         """What there may be of a key that was made for this object or for an earlier one of its name."""
         hint = hinted_id(key)
         hinted = await observe_candidate(connection, hint, wish, named=True) if hint else None
         hinted = hinted if isinstance(hinted, ObservedKey) else None
-        return with_hinted(key, hinted, await self._sought(connection, key, wish, now), self._operator.cluster_id)
+        return with_hinted(key, hinted, await self._sought(connection, key, wish), self._operator.cluster_id)
 
-    async def _sought(self, connection: Connection, key: KeyObject, wish: Asked, now: datetime) -> NotCreated | Candidates:
+    async def _sought(self, connection: Connection, key: KeyObject, wish: Asked) -> NotCreated | Candidates:
         earlier = await self._earlier.of(connection, owner(key.namespace, key.name), wish)
         untouched = key.status.creation_attempt is None and KMSKEY_FINALIZER not in key.finalizers
         if key.status.key_id is None and (untouched or nothing_was_made(key)):
             return NotCreated(earlier)
-        thorough = grace_is_over(key, self._operator, now)
+        thorough = grace_is_over(key, self._operator)
         found = await self._search.find_owned(connection, self._operator.cluster_id, key.uid, thorough=thorough, asked=wish)
         return replace(found, earlier=earlier)
 

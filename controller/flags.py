@@ -47,7 +47,10 @@ def flag(names: str, text: str, *more_variables: str, **attributes: Any) -> Call
 
 # What decides about keys beside their specs, for `run` and for the commands that foretell what it does.
 CREATE_GRACE = flag(
-    "--create-grace", "How long a key that may exist is looked for before another is created.", type=DURATION, default="5m"
+    "--create-grace",
+    "How long a key that may exist is looked for before another is created, by the clock of the process that looks: after a crash, from anew.",
+    type=DURATION,
+    default="5m",
 )
 DEFAULT_PROVIDER = flag(
     "--default-provider", "AWSProvider of the keys that name none and find none in their namespace.", type=OBJECT

@@ -1,7 +1,8 @@
 """What this process remembers of keys between two passes, by the object's UID. Losing it costs calls, or a search; never a key.
 
 `made`: keys whose ids are not stored in their objects yet. `worked_on`: the keys of the objects that passes have seen, so that a key is
-reported whose object goes away without its finalizer. `echoes`: what our last writes replaced (reconcilers/echoes.py).
+reported whose object goes away without its finalizer. `echoes`: what our last writes replaced (reconcilers/echoes.py). `attempts`: since when
+the calls are known whose results are not.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from controller import metrics
+from controller.attempts import KnownAttempts
 from controller.objects import KubeObject, Ref
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class KeyMemory:
     def __init__(self) -> None:
         self.made: dict[str, ObservedKey] = {}
         self.echoes: dict[str, Echoes] = {}
+        self.attempts = KnownAttempts()
         self._worked_on: dict[str, str] = {}
         self._unresolved: set[Ref] = set()
 
@@ -40,7 +43,8 @@ class KeyMemory:
             memory.pop(uid, None)
 
     def changed(self, obj: KubeObject) -> None:
-        """Counts the objects with a creation whose result is unknown."""
+        """Notes the calls whose results are unknown, and counts the objects with such a creation."""
+        self.attempts.changed(obj)
         (self._unresolved.add if b'"creationAttempt"' in obj.status else self._unresolved.discard)(obj.ref)
         metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
 
@@ -50,6 +54,7 @@ class KeyMemory:
 
     def unwatched(self, obj: KubeObject) -> None:
         """The object is not seen any more, whatever has become of it."""
+        self.attempts.forget(obj.uid)
         self._unresolved.discard(obj.ref)
         metrics.CREATE_INTENTS_UNRESOLVED.set(len(self._unresolved))
 

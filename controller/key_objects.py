@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from controller.decoding import read_status, tell
 from controller.events import Regarding
 from controller.objects import KubeObject, Ref, Resource
+from reconcilers.attempts import Ages
 from reconcilers.fields import UNSEEN
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -23,6 +24,7 @@ from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, Problem, ProviderDefaults
 
 KMSKEYS = Resource(GROUP, VERSION, "kmskeys", "KMSKey")
+NO_AGES: Ages = {}
 
 
 def is_unseen(obj: KubeObject) -> bool:
@@ -56,7 +58,7 @@ def named_provider(obj: KubeObject) -> Ref | None:
     return Ref(named.namespace or obj.namespace, named.name) if named else None
 
 
-def key_object(obj: KubeObject, spec: KMSKeySpec, defaults: ProviderDefaults | None) -> KeyObject:
+def key_object(obj: KubeObject, spec: KMSKeySpec, defaults: ProviderDefaults | None, ages: Ages = NO_AGES) -> KeyObject:
     """The object with its spec as it was read, and its status as far as that can be read."""
     return KeyObject(
         namespace=obj.namespace,
@@ -73,6 +75,7 @@ def key_object(obj: KubeObject, spec: KMSKeySpec, defaults: ProviderDefaults | N
         recreate=obj.annotations.get(RECREATE_ANNOTATION),
         key_id_hint=obj.annotations.get(KEY_ID_ANNOTATION),
         defaults=defaults,
+        ages=ages,
     )
 
 

@@ -155,7 +155,7 @@ class KMSKeys:
             await OwnKey(self._means, obj, key).report(report(key, self._operator, blocked(spec), now))
             return None
         provider = await self._means.ways.find(obj.namespace, spec.provider_ref)
-        key = key_object(obj, spec, self._means.ways.defaults(provider))
+        key = key_object(obj, spec, self._means.ways.defaults(provider), self._memory.attempts.ages(obj.uid))
         one = KeyPass(self._means, OwnKey(self._means, obj, key), provider, now)
         with tallied() as calls:
             look_again = await one.run()

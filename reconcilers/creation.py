@@ -124,13 +124,13 @@ def resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator
         return _take_over(key, wanted, ours[0], operator, now)
     if unreadable := first_unreadable(seen):
         return stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
-    if proves_none(key, seen, operator, now):
+    if proves_none(key, seen, operator):
         return _replace(key, wanted, seen, operator, now) if key.status.key_id else make(key, wanted, seen.earlier, operator, now)
-    if grace_is_over(key, operator, now):
+    if grace_is_over(key, operator):
         return stop(key, not_proved(key, seen), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
     status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
-    return Plan((), status, look_again=search_delay(key, now))
+    return Plan((), status, look_again=search_delay(key))
 
 
 def _replace(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator, now: datetime) -> Plan:

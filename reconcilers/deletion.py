@@ -105,15 +105,15 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
         )
     if unreadable := first_unreadable(seen):
         return _block(key, unreadable.message, operator, now)
-    if proves_none(key, seen, operator, now):
+    if proves_none(key, seen, operator):
         return _release(key, "it has no key")
     message = "CreateKey was sent and its answer lost: looking for the key before the object goes."
-    if grace_is_over(key, operator, now):
+    if grace_is_over(key, operator):
         why = not_proved(key, seen)
         if why.stalled:
             return _block(key, why.message, operator, now)
         message = why.message
-    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key, now))
+    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key))
 
 
 def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:

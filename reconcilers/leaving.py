@@ -42,7 +42,7 @@ def leaving(key: KeyObject, seen: ObservedKey | Missing, policy: DeletionPolicy,
         there = seen.replicas.get(region, Missing(seen.key_id))
         match there:
             case Missing():
-                if unresolved(record, operator, now):
+                if unresolved(key, record, operator):
                     all_of_them.waits.append(f"ReplicateKey to {region} was sent and its answer lost: looking for the replica.")
                 elif is_new(record, now):
                     all_of_them.waits.append(f"KMS does not show the new replica in {region} everywhere yet.")
@@ -50,7 +50,7 @@ def leaving(key: KeyObject, seen: ObservedKey | Missing, policy: DeletionPolicy,
                 if _may_be_ours(record) and not (isinstance(seen, Missing) and _was_never_there(record)):
                     unseen = all_of_them.unseen if passes(there) else all_of_them.blocked
                     unseen.append(f"The replica in {region} cannot be seen: {there.message}")
-            case ObservedKey() if shows_no_tags_yet(record, there, now) and not is_ours(key, there, record, operator.cluster_id):
+            case ObservedKey() if shows_no_tags_yet(key, record, there) and not is_ours(key, there, record, operator.cluster_id):
                 all_of_them.waits.append(f"KMS does not show the tags of the new replica in {region} yet.")
             case ObservedKey() if _may_be_ours(record):
                 _leave(key, there, record, policy, operator, all_of_them)

@@ -79,10 +79,10 @@ def _search(key: KeyObject, seen: Candidates, operator: Operator, now: datetime)
         return Plan((), report(key, operator, _verdict(made[0]), now, **seen_fields(key.status, made[0])))
     if unreadable := first_unreadable(seen):
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
-    if not grace_is_over(key, operator, now):
+    if not grace_is_over(key, operator):
         verdict = working(Reason.CREATION_UNKNOWN, "CreateKey was sent and its answer lost: looking for the key by its owner tags.")
-        return Plan((), report(key, operator, verdict, now), search_delay(key, now))
-    if not proves_none(key, seen, operator, now):
+        return Plan((), report(key, operator, verdict, now), search_delay(key))
+    if not proves_none(key, seen, operator):
         return _stop(key, not_proved(key, seen), operator, now)
     again = shown_again(key, seen, operator.cluster_id)
     return _show(key, again, operator, now) if again else _stop(key, _UNFINISHED, operator, now)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from reconcilers.actions import RotateKeyOnDemand
-from reconcilers.key_spec import KMSKeySpec
+from reconcilers.attempts import age
 from reconcilers.key_status import KMSKeyStatus, RotationAttempt
 from reconcilers.lag import LAG
 from reconcilers.primaries import NO_ROTATION_HERE
@@ -84,11 +84,11 @@ def history(status: KMSKeyStatus, seen: ObservedKey) -> dict[str, Any]:
     }
 
 
-def rotation_fields(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: datetime) -> dict[str, Any]:
+def rotation_fields(key: KeyObject, seen: ObservedKey) -> dict[str, Any]:
     """What the status says of rotations from now on."""
-    if status.key_id != seen.key_id:
+    if key.status.key_id != seen.key_id:
         return {}
-    memory = _remember(status, spec, seen, now)
+    memory = _remember(key, seen)
     return {
         "last_handled_rotate_on_demand": memory.handled,
         "rotation_attempt": memory.attempt,
@@ -101,9 +101,9 @@ def on_demand(key: KeyObject, seen: ObservedKey, now: datetime) -> RotateKeyOnDe
     """The call that is due, why it is not made yet, or None when there is nothing to rotate."""
     if key.status.key_id != seen.key_id:
         return None
-    memory = _remember(key.status, key.spec, seen, now)
+    memory = _remember(key, seen)
     if memory.attempt is not None:
-        return _look_for(memory.attempt, seen, now)
+        return _look_for(memory.attempt, age(key.ages, memory.attempt), seen)
     token = key.spec.rotate_on_demand
     if token is None or token == memory.handled:
         return None
@@ -129,7 +129,8 @@ def judge_rotation(failure: Failure) -> tuple[Reason, str, bool] | None:
     return None
 
 
-def _remember(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: datetime) -> _Memory:
+def _remember(key: KeyObject, seen: ObservedKey) -> _Memory:
+    status = key.status
     listed = seen.rotations if isinstance(seen.rotations, Rotations) else None
     shown = history(status, seen)
     count, last = shown["on_demand_rotations"], shown["last_rotation_date"]
@@ -139,11 +140,11 @@ def _remember(status: KMSKeyStatus, spec: KMSKeySpec, seen: ObservedKey, now: da
     if _has_shown(attempt, seen):
         made = None if attempt.rotations_before is None else attempt.rotations_before + 1
         return _Memory(attempt.token, None, _later(count, made), _later(last, attempt.time))
-    if now - attempt.time < LAG:
+    if age(key.ages, attempt) < LAG:
         return _Memory(handled, attempt, count, last)
     if listed is not None and isinstance(seen.rotation, Rotation):
         return _Memory(handled, None, count, last)
-    decided = spec.rotate_on_demand != attempt.token  # somebody has set another token, or none
+    decided = key.spec.rotate_on_demand != attempt.token  # somebody has set another token, or none
     return _Memory(attempt.token, None, count, last) if decided else _Memory(handled, attempt, count, last)
 
 
@@ -165,11 +166,10 @@ def _has_shown(attempt: RotationAttempt, seen: ObservedKey) -> bool:
     return seen.rotations.last_on_demand is not None and seen.rotations.last_on_demand >= attempt.time - SKEW
 
 
-def _look_for(attempt: RotationAttempt, seen: ObservedKey, now: datetime) -> Waits:
-    age = now - attempt.time
-    if age < LAG:
+def _look_for(attempt: RotationAttempt, sought: timedelta, seen: ObservedKey) -> Waits:
+    if sought < LAG:
         words = "RotateKeyOnDemand was sent and its answer lost: looking for the rotation before trying again."
-        return Waits(Problem(Reason.ROTATION_UNKNOWN, words, stalled=False), min(max(age / 2, SOON), timedelta(minutes=1)))
+        return Waits(Problem(Reason.ROTATION_UNKNOWN, words, stalled=False), min(max(sought / 2, SOON), timedelta(minutes=1)))
     words = (
         f"RotateKeyOnDemand was sent at {attempt.time:%Y-%m-%dT%H:%M:%SZ} and its answer lost, and whether the key was rotated cannot be told. "
         "Allow kms:ListKeyRotations and kms:GetKeyRotationStatus to the provider's identity; or set another spec.rotateOnDemand if it was not, "

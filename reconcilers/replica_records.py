@@ -8,11 +8,12 @@ Rules:
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconcilers.actions import Plan, ReplicateKey
 from reconcilers.arns import in_region
+from reconcilers.attempts import age
 from reconcilers.key_status import KMSKeyStatus, ReplicaStatus
 from reconcilers.lag import LAG
 from reconcilers.names import OWNER_TAGS
@@ -62,9 +63,14 @@ def is_ours(key: KeyObject, seen: ObservedKey, record: ReplicaStatus, cluster_id
     return owned(key, seen, cluster_id) or (record.managed is True and tagless)
 
 
-def unresolved(record: ReplicaStatus, operator: Operator, now: datetime) -> bool:
+def unresolved(key: KeyObject, record: ReplicaStatus, operator: Operator) -> bool:
     """Whether a ReplicateKey was sent whose replica may still show."""
-    return record.creation_attempt is not None and now - record.creation_attempt.time < operator.create_grace
+    return record.creation_attempt is not None and sent_since(key, record) < operator.create_grace
+
+
+def sent_since(key: KeyObject, record: ReplicaStatus) -> timedelta:
+    """For how long it has been known that a ReplicateKey may have been sent."""
+    return timedelta() if record.creation_attempt is None else age(key.ages, record.creation_attempt, record.region)
 
 
 def passes(why: Unobservable) -> bool:
@@ -81,10 +87,10 @@ def is_new(record: ReplicaStatus, now: datetime) -> bool:
     return bool(record.managed) and record.creation_date is not None and now - record.creation_date < LAG
 
 
-def shows_no_tags_yet(record: ReplicaStatus, seen: ObservedKey, now: datetime) -> bool:
+def shows_no_tags_yet(key: KeyObject, record: ReplicaStatus, seen: ObservedKey) -> bool:
     """A replica of our own attempt, without the tags that it was made with."""
     tagless = isinstance(seen.tags, Mapping) and not set(OWNER_TAGS) & set(seen.tags)
-    return tagless and record.creation_attempt is not None and now - record.creation_attempt.time < LAG
+    return tagless and record.creation_attempt is not None and sent_since(key, record) < LAG
 
 
 def shown(seen: ObservedKey) -> dict[str, Any]:

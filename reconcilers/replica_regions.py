@@ -28,7 +28,7 @@ from reconcilers.primaries import NO_END, NO_REPLICATION, as_primary, is_primary
 from reconcilers.reasons import Reason
 from reconcilers.refusals import put_refusal
 from reconcilers.repairs import PENDING_DELETION, UNSETTLED, repairs
-from reconcilers.replica_records import is_new, is_ours, passes, shown, shows_no_tags_yet, unresolved
+from reconcilers.replica_records import is_new, is_ours, passes, sent_since, shown, shows_no_tags_yet, unresolved
 from reconcilers.reports import managed
 from reconcilers.searches import delay_after
 from reconcilers.states import FailureKind, KeyObject, Missing, ObservedKey, Operator, Problem, Unobservable, Wanted
@@ -88,16 +88,16 @@ def _unseen(scene: Scene, record: ReplicaStatus, why: Unobservable) -> RegionPla
     shown = record.model_copy(update={"creation_attempt": attempt, "ready": None, "message": why.message})
     if record.region not in scene.wanted.replicas and not record.managed:
         return RegionPlan(shown)
-    delay = delay_after(attempt, scene.now) if attempt else AGAIN
+    delay = delay_after(sent_since(scene.key, record)) if attempt else AGAIN
     problem = Problem(why.reason, why.message, stalled=not passes(why))
     is_to_be_made = record.region in scene.wanted.replicas and not record.managed
     return RegionPlan(shown, (), problem, delay if passes(why) else LATER, needs_enabled_key=is_to_be_made and passes(why))
 
 
 def _absent(scene: Scene, record: ReplicaStatus, wish: Wanted | None) -> RegionPlan:
-    if unresolved(record, scene.operator, scene.now):
+    if unresolved(scene.key, record, scene.operator):
         message = "ReplicateKey was sent and its answer lost: the operator looks for the replica before it tries again."
-        waits = _waits(record, Reason.CREATION_UNKNOWN, message, delay_after(record.creation_attempt, scene.now))
+        waits = _waits(record, Reason.CREATION_UNKNOWN, message, delay_after(sent_since(scene.key, record)))
         return replace(waits, needs_enabled_key=wish is not None)
     if is_new(record, scene.now):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the new replica everywhere yet.", SOON)
@@ -135,7 +135,7 @@ def _present(scene: Scene, record: ReplicaStatus, wish: Wanted, seen: ObservedKe
     if isinstance(seen.tags, Unobservable):
         return RegionPlan(_with(record, _from(seen.tags)), (), _from(seen.tags), LATER)
     ours = is_ours(scene.key, seen, record, scene.operator.cluster_id)
-    if not ours and shows_no_tags_yet(record, seen, scene.now):
+    if not ours and shows_no_tags_yet(scene.key, record, seen):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the tags of the new replica yet.", SOON)
     if not ours and not claimable(scene.key, seen, scene.operator.cluster_id):
         return _foreign(record, seen)
@@ -181,7 +181,7 @@ def _surplus(scene: Scene, record: ReplicaStatus, seen: ObservedKey) -> RegionPl
     if is_due and isinstance(seen.tags, Unobservable):
         return RegionPlan(_with(record, _from(seen.tags)), (), _from(seen.tags), LATER)
     ours = is_ours(scene.key, seen, record, scene.operator.cluster_id)
-    if is_due and not ours and shows_no_tags_yet(record, seen, scene.now):
+    if is_due and not ours and shows_no_tags_yet(scene.key, record, seen):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the tags of the new replica yet.", SOON)
     if not is_due or not ours:
         may_be_ours = ours or isinstance(seen.tags, Unobservable)

@@ -1,14 +1,15 @@
 """The rules of looking for a key whose id is not remembered: how long, how often, and when nothing found means that there is nothing.
 
 A search without result proves that there is no key only if every key of the account was looked at (`thorough`), and only once KMS has had
-`create_grace` to show what an unanswered CreateKey may have made. Whatever the grace, it proves nothing while KMS shows a key in one place
-that it does not know in another: that may be the one.
+`create_grace` to show what an unanswered CreateKey may have made: by the monotonic clock of the process that searches (attempts.py), so that no
+wall clock that is wrong, or jumps, makes a second key. Whatever the grace, it proves nothing while KMS shows a key in one place that it does
+not know in another: that may be the one.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from reconcilers.arns import id_of
-from reconcilers.key_status import CreationAttempt
+from reconcilers.attempts import age
 from reconcilers.reasons import Reason
 from reconcilers.states import Candidates, KeyObject, Operator, Problem, Unobservable
 
@@ -20,21 +21,21 @@ _NOT_SHOWN = "KMS lists keys that it does not know everywhere yet, and one of th
 _MOST_NAMED = 3  # in a condition's message
 
 
-def search_delay(key: KeyObject, now: datetime) -> timedelta:
+def search_delay(key: KeyObject) -> timedelta:
     """How long to wait before looking again for the object's key."""
-    return delay_after(key.status.creation_attempt, now)
+    attempt = key.status.creation_attempt
+    return delay_after(timedelta() if attempt is None else age(key.ages, attempt))
 
 
-def delay_after(attempt: CreationAttempt | None, now: datetime) -> timedelta:
+def delay_after(searched: timedelta) -> timedelta:
     """A second at first, a minute later."""
-    age = now - attempt.time if attempt else timedelta()
-    return min(max(age / 2, timedelta(seconds=1)), timedelta(minutes=1))
+    return min(max(searched / 2, timedelta(seconds=1)), timedelta(minutes=1))
 
 
-def grace_is_over(key: KeyObject, operator: Operator, now: datetime) -> bool:
+def grace_is_over(key: KeyObject, operator: Operator) -> bool:
     """Whether an unanswered CreateKey, if there was one, is so old that its key must have shown by now."""
     attempt = key.status.creation_attempt
-    return attempt is None or now - attempt.time >= operator.create_grace
+    return attempt is None or age(key.ages, attempt) >= operator.create_grace
 
 
 def nothing_was_made(key: KeyObject) -> bool:
@@ -43,9 +44,9 @@ def nothing_was_made(key: KeyObject) -> bool:
     return key.status.creation_attempt is None and error is not None and error.operation == "CreateKey"
 
 
-def proves_none(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -> bool:
+def proves_none(key: KeyObject, seen: Candidates, operator: Operator) -> bool:
     """Whether a search that found no key of this object means that there is none."""
-    return nothing_was_made(key) or (seen.thorough and not _late(key, seen) and grace_is_over(key, operator, now))
+    return nothing_was_made(key) or (seen.thorough and not _late(key, seen) and grace_is_over(key, operator))
 
 
 def not_proved(key: KeyObject, seen: Candidates) -> Problem:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from reconcilers.attempts import Ages
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import KMSKeyStatus
@@ -242,7 +243,10 @@ class ProviderDefaults:
 
 @dataclass(frozen=True, slots=True)
 class KeyObject:
-    """A KMSKey as the API server holds it, decoded. defaults: its provider's; None where no provider is known that serves it."""
+    """A KMSKey as the API server holds it, decoded. defaults: its provider's; None where no provider is known that serves it.
+
+    ages: of the attempts that the status remembers, as far as this process has known of them.
+    """
 
     namespace: str
     name: str
@@ -258,6 +262,7 @@ class KeyObject:
     recreate: str | None = None  # by annotation: the id of the lost key that may be replaced
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost
     defaults: ProviderDefaults | None = None
+    ages: Ages = field(default_factory=dict)
     exports: Mapping[Place, ExportedObject | Unobservable | None] = field(default_factory=dict)  # what is where it exports to, or did
 
 

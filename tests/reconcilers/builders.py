@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from reconcilers.attempts import Ages, attempts_in
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.key_status import CreationAttempt, KMSKeyStatus, RecordedGrant
@@ -53,7 +54,7 @@ def key(
     generation: int = 1,
     defaults: ProviderDefaults | None = NO_DEFAULTS,
 ) -> KeyObject:
-    """The object shop/orders, with our finalizer, of a provider without defaults."""
+    """The object shop/orders, with our finalizer, of a provider without defaults. Its attempts are known since the time that they bear."""
     return KeyObject(
         namespace="shop",
         name="orders",
@@ -64,7 +65,13 @@ def key(
         spec=spec or KMSKeySpec(),
         status=status or KMSKeyStatus(),
         defaults=defaults,
+        ages=ages(status or KMSKeyStatus()),
     )
+
+
+def ages(status: KMSKeyStatus, now: datetime = NOW) -> Ages:
+    """Of the attempts in it, where every clock is right and this process has always been there."""
+    return {attempt: now - attempt.written.time for attempt in attempts_in(status)}
 
 
 def observed(

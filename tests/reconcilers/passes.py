@@ -57,7 +57,7 @@ from reconcilers.states import (
     Seen,
     Unobservable,
 )
-from tests.reconcilers.builders import STATES, observed
+from tests.reconcilers.builders import STATES, ages, observed
 
 MAX_ROUNDS = 5  # cancel the deletion, enable, rotate, disable: and nothing is left
 
@@ -103,7 +103,7 @@ class Around:
 
     def plan(self, world: World) -> Plan:
         """The next plan."""
-        return plan_kmskey(world.key, self.account, world.seen, self.operator, self.now)
+        return plan_kmskey(replace(world.key, ages=ages(world.key.status, self.now)), self.account, world.seen, self.operator, self.now)
 
 
 def carry_out(world: World, action: Action) -> World:

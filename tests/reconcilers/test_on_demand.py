@@ -130,7 +130,7 @@ def test_what_stands_in_the_way_is_told(wish: KeyObject, key_now: ObservedKey, w
 def test_the_status_remembers_what_is_known(
     wish: KeyObject, key_now: ObservedKey, handled: str, open_attempt: RotationAttempt | None, count: int | None
 ) -> None:
-    fields = rotation_fields(wish.status, wish.spec, key_now, NOW)
+    fields = rotation_fields(wish, key_now)
     found = (fields["last_handled_rotate_on_demand"], fields["rotation_attempt"], fields["on_demand_rotations"])
     assert found == (handled, open_attempt, count)
 
@@ -149,7 +149,7 @@ def test_the_status_remembers_what_is_known(
 )
 def test_a_late_list_takes_no_rotation_back(before: datetime | None, rotations: Rotations | None, shown: datetime | None) -> None:
     status = remembered().model_copy(update={"last_rotation_date": before})
-    assert rotation_fields(status, KMSKeySpec(), seen(rotations=rotations), NOW)["last_rotation_date"] == shown
+    assert rotation_fields(key(status=status), seen(rotations=rotations))["last_rotation_date"] == shown
 
 
 @pytest.mark.parametrize("start", [never_touched(asking("new")), World(key(KMSKeySpec(rotate_on_demand="new")), NotCreated((predecessors(),)))])
@@ -222,7 +222,7 @@ def test_a_key_in_place_of_a_lost_one_begins_anew(rotations: Rotations | None, c
     wish = asking("new", "old", attempt(), 7)
     found = replace(seen(rotations=rotations), key_id=OTHER_KEY_ID, arn=arn(OTHER_KEY_ID))
     assert on_demand(wish, found, NOW) is None
-    fields = seen_fields(wish.status, found) | rotation_fields(wish.status, wish.spec, found, NOW)
+    fields = seen_fields(wish.status, found) | rotation_fields(wish, found)
     made = report(wish, operator(), available(enabled=True), NOW, **fields)
     assert (made.last_handled_rotate_on_demand, made.rotation_attempt, made.on_demand_rotations) == ("new", None, count)
 

@@ -9,7 +9,7 @@ from reconcilers.actions import Plan
 from reconcilers.key_status import KMSKeyStatus, ReplicaStatus
 from reconcilers.names import OWNER_TAG
 from reconcilers.replica_records import is_ours, not_sent, replicated, unresolved, unsent
-from tests.reconcilers.builders import NOW, OWNER_TAGS, key, operator
+from tests.reconcilers.builders import OWNER_TAGS, key, operator
 from tests.reconcilers.replicas import ANOTHER, ASIA, EU, THERE, attempt, plan, primary, record, replica
 
 
@@ -39,5 +39,7 @@ def test_a_replica_is_ours_by_its_tags_or_by_kms_s_answer(tags: dict[str, str], 
 
 @pytest.mark.parametrize(("age", "open_"), [(timedelta(seconds=1), True), (timedelta(hours=1), False)])
 def test_an_attempt_is_open_until_its_grace_is_over(age: timedelta, open_: bool) -> None:
-    assert unresolved(record(creation_attempt=attempt(age)), operator(), NOW) is open_
-    assert not unresolved(record(), operator(), NOW)
+    sent = record(creation_attempt=attempt(age))
+    assert unresolved(key(status=KMSKeyStatus(replicas=(sent,))), sent, operator()) is open_
+    assert unresolved(key(), sent, operator()), "a process that has only just begun knows nothing of its age"
+    assert not unresolved(key(), record(), operator())

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from reconcilers.attempts import attempts_in
 from reconcilers.failures import plan_after
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.searches import first_unreadable, grace_is_over, not_proved, proves_none, search_delay
@@ -9,6 +11,7 @@ from reconcilers.states import Candidates, Failure, FailureKind, Unobservable
 from tests.reconcilers.builders import DENIED, NOW, OTHER_KEY_ID, arn, attempted, foreign, key, observed, operator
 
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -16,14 +19,29 @@ MINUTE = timedelta(minutes=1)
     [(timedelta(), 1), (timedelta(seconds=2), 1), (timedelta(seconds=20), 10), (2 * MINUTE, 60), (60 * MINUTE, 60)],
 )
 def test_the_search_is_frequent_at_first_and_each_minute_later(age: timedelta, delay: int) -> None:
-    assert search_delay(key(status=attempted(age)), NOW) == timedelta(seconds=delay)
+    assert search_delay(key(status=attempted(age))) == timedelta(seconds=delay)
 
 
+@pytest.mark.parametrize("written", [-290 * SECOND, timedelta(), 4 * MINUTE, 5 * MINUTE, 120 * MINUTE])
 @pytest.mark.parametrize(
-    ("status", "over"), [(KMSKeyStatus(), True), (attempted(4 * MINUTE), False), (attempted(5 * MINUTE), True)]
+    ("known", "over"), [(None, False), (timedelta(), False), (299 * SECOND, False), (300 * SECOND, True), (60 * MINUTE, True)]
 )
-def test_the_grace_counts_from_the_attempt(status: KMSKeyStatus, *, over: bool) -> None:
-    assert grace_is_over(key(status=status), operator(), NOW) is over
+def test_the_grace_counts_from_when_this_process_learned_of_the_attempt_whatever_the_wall_clock_says(
+    known: timedelta | None, written: timedelta, *, over: bool
+) -> None:
+    status = attempted(written)
+    ages = {} if known is None else dict.fromkeys(attempts_in(status), known)
+    assert grace_is_over(replace(key(status=status), ages=ages), operator()) is over
+
+
+def test_another_attempt_has_a_grace_of_its_own() -> None:
+    first = key(status=attempted(60 * MINUTE))
+    for status in (attempted(60 * MINUTE, count=2), attempted(timedelta())):
+        assert not grace_is_over(replace(first, status=status), operator())
+
+
+def test_without_an_attempt_there_is_no_grace() -> None:
+    assert grace_is_over(key(), operator())
 
 
 def refused() -> KMSKeyStatus:
@@ -48,15 +66,15 @@ def refused() -> KMSKeyStatus:
 def test_nothing_found_means_that_there_is_nothing_when_all_was_looked_at_in_time_or_nothing_was_made(
     status: KMSKeyStatus, *, thorough: bool, proves: bool
 ) -> None:
-    assert proves_none(key(status=status), Candidates((), thorough), operator(), NOW) is proves
+    assert proves_none(key(status=status), Candidates((), thorough), operator()) is proves
 
 
 def test_nothing_is_proved_while_kms_shows_a_key_in_one_place_that_it_does_not_know_in_another() -> None:
     late = Candidates((), thorough=True, unshown=(arn(OTHER_KEY_ID),))
-    assert not proves_none(key(status=attempted(60 * MINUTE)), late, operator(), NOW)
+    assert not proves_none(key(status=attempted(60 * MINUTE)), late, operator())
     assert not_proved(key(status=attempted(60 * MINUTE)), late).message.count(OTHER_KEY_ID) == 1
     lost = attempted(60 * MINUTE).model_copy(update={"key_id": OTHER_KEY_ID})
-    assert proves_none(key(status=lost), late, operator(), NOW), "of the lost key itself the tag index may tell for a while"
+    assert proves_none(key(status=lost), late, operator()), "of the lost key itself the tag index may tell for a while"
 
 
 def test_of_many_keys_that_are_late_three_are_named() -> None:
@@ -70,7 +88,7 @@ def test_a_refusal_is_not_forgotten_over_another_failure() -> None:
     """The status tells the last error only; that no attempt is open, it tells as well."""
     slow = Failure(FailureKind.RETRY, "GetResources", "ThrottlingException", "Rate exceeded")
     status = plan_after(slow, key(status=refused()), operator(), NOW).status
-    assert proves_none(key(status=status), Candidates((), thorough=False), operator(), NOW)
+    assert proves_none(key(status=status), Candidates((), thorough=False), operator())
 
 
 @pytest.mark.parametrize(

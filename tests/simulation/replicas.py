@@ -14,7 +14,6 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, cast
 
 from controller.app import Place, Program
@@ -27,6 +26,7 @@ from controller.settings import Settings
 from tests.simulation.api_server import ApiServer
 from tests.simulation.api_transport import ModelTransport
 from tests.simulation.aws_wires import Aws, AwsLine
+from tests.simulation.clocks import WallClock
 from tests.simulation.lines import Line, Traffic
 from tests.virtual_time import VirtualTimeLoop
 
@@ -36,7 +36,7 @@ _OWNER: contextvars.ContextVar["Replica"] = contextvars.ContextVar("replica")
 class Replica:
     """A process. `exit_code` is None while it runs."""
 
-    def __init__(self, settings: Settings, traffic: Traffic, server: ApiServer, aws: Aws, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, traffic: Traffic, server: ApiServer, aws: Aws, clock: WallClock) -> None:
         self.name = settings.pod_name
         self.exit_code: int | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -51,7 +51,7 @@ class Replica:
             self.keeper = Keeper(lambda lost: self._open(kept, lost))
         self._settings = settings
         self._aws = AwsLine(aws, self.line)
-        self._now = now
+        self.clock = clock
         self._stop = asyncio.Event()
         self._missed: list[asyncio.Handle] | None = None  # while it is frozen
 
@@ -108,7 +108,8 @@ class Replica:
         self._cancel([])
 
     async def _run(self) -> None:
-        program = Program(self._settings, Kube(self.transport), self._aws.open, Place(self.seat.partition, self.lease, self.keeper), self._now)
+        place = Place(self.seat.partition, self.lease, self.keeper)
+        program = Program(self._settings, Kube(self.transport), self._aws.open, place, self.clock.now)
         code = await program.run(self._stop)
         self.exit_code = code
         self.kill()  # the end of a process takes with it what the program left behind

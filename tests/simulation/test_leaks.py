@@ -17,6 +17,7 @@ from controller.provider_objects import AWSPROVIDERS
 from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
 from reconcilers.urgency import Urgency
+from tests.simulation.aws_wires import internal_error
 from tests.simulation.dependents import READ, Thing, alias, at, grant
 from tests.simulation.identities import Credentials
 from tests.simulation.machine_faults import aws_fault
@@ -115,6 +116,20 @@ async def test_two_days_of_coming_and_going_leave_nothing_in_the_process() -> No
         assert grown.pop("series of aws_quota_wait_seconds", 0) <= len(PER_SECOND) * len(Urgency) * SAMPLES
         assert grown.pop("_Place.arns") <= len(world.kms.keys)  # keys that may come back
         assert grown == Counter()
+
+
+@pytest.mark.holds("I22")
+async def test_of_an_object_that_goes_while_it_is_unknown_whether_it_has_a_key_nothing_is_kept() -> None:
+    async with World() as world:
+        world.start("a")
+        world.traffic.faults.on(internal_error("CreateKey"))
+        world.apply("orders")
+        await world.reason("orders", "CreationUnknown")
+        known = weights()["KnownAttempts._since"]
+        world.delete("orders")
+        await world.gone("orders")
+        await world.advance(1)
+        assert weights()["KnownAttempts._since"] == known - 1
 
 
 # -- in bytes

@@ -54,6 +54,7 @@ async def test_what_a_late_process_tells_follows_from_what_it_has_seen(
     status: str, time: str, outcome: AbstractContextManager[object]
 ) -> None:
     async with World() as world:
+        world.start("a")
         seen(world, store(world, "True", OLD).body, 20.0)
         store(world, "False", NEW)
         told = store(world, status, time)
@@ -63,6 +64,7 @@ async def test_what_a_late_process_tells_follows_from_what_it_has_seen(
 
 async def test_what_a_process_has_taken_up_before_the_pass_leaves_it_nothing_older() -> None:
     async with World() as world:
+        world.start("a")
         seen(world, store(world, "True", OLD).body, 20.0)
         seen(world, store(world, "False", NEW).body, 60.0)
         told = store(world, "True", OLD)
@@ -72,7 +74,41 @@ async def test_what_a_process_has_taken_up_before_the_pass_leaves_it_nothing_old
 
 async def test_what_has_come_during_the_pass_may_be_what_it_goes_on_from() -> None:
     async with World() as world:
+        world.start("a")
         seen(world, store(world, "True", OLD).body, 20.0)
         world.server.served.show("a", store(world, "False", NEW).body, 101.0)
         told = store(world, "True", AT_ONCE)
         look_at_transitions(world, told, patch_of(told))
+
+
+@pytest.mark.parametrize(
+    ("time", "outcome"),
+    [
+        ("2026-03-01T12:05:50Z", nullcontext()),
+        ("2026-03-01T12:05:53Z", nullcontext()),
+        (AT_ONCE, WRONG),
+        ("2026-03-01T12:05:49Z", WRONG),
+        ("2026-03-01T12:05:54Z", WRONG),
+    ],
+)
+async def test_the_time_that_is_told_is_the_one_of_the_process_s_own_clock(time: str, outcome: AbstractContextManager[object]) -> None:
+    async with World() as world:
+        world.start("a", ahead=250)
+        seen(world, store(world, "True", OLD).body, 20.0)
+        told = store(world, "False", time)
+        with outcome:
+            look_at_transitions(world, told, patch_of(told))
+
+
+@pytest.mark.parametrize(
+    ("time", "outcome"), [(AT_ONCE, nullcontext()), ("2026-03-01T12:05:53Z", nullcontext()), ("2026-03-01T12:03:00Z", WRONG)]
+)
+async def test_during_a_pass_in_which_the_clock_jumps_it_may_be_either(time: str, outcome: AbstractContextManager[object]) -> None:
+    async with World() as world:
+        clock = world.start("a").clock
+        seen(world, store(world, "True", OLD).body, 20.0)
+        await world.advance(BEGAN + 1)
+        clock.jump(250)
+        told = store(world, "False", time)
+        with outcome:
+            look_at_transitions(world, told, patch_of(told))

@@ -3,15 +3,17 @@
 A report carries no precondition but the uid, so that no change of labels can hold it up; what it says is therefore right or wrong against the
 version that the process decided from, and not against the one that it has overwritten. Both are the same unless another process has written
 meanwhile, or its own watch is late. With a test of the resourceVersion in each report the stored version alone would tell.
+
+The time is the one that the process's own wall clock has shown during the pass.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tests.simulation.calls import Call
 from tests.simulation.checks import hold
 from tests.simulation.etcd import Entry, Json
-from tests.simulation.world import START, World
+from tests.simulation.world import World
 
 WITH_CONDITIONS = frozenset({"kmskeys", "kmsaliases", "kmsgrants", "awsproviders"})
 
@@ -25,19 +27,18 @@ def look_at_transitions(world: World, entry: Entry, call: Call) -> None:
     uid = entry.body["metadata"]["uid"]
     bases = world.server.served.between(call.replica, uid, call.began, call.sent)
     found = [_conditions(world.etcd.at(revision).body) for revision in bases]
-    since = timedelta(seconds=int(call.began)), timedelta(seconds=call.sent)
-    times = (START + since[0], START + since[1])
+    times = list(world.replicas[call.replica].clock.between(call.began, call.sent))
     so = any(all(_follows(before, one, times) for one in written) for before in found)
-    hold("I18", so, f"{call} told {written}, and may have decided from {found} between {times[0]} and {times[1]}")
+    hold("I18", so, f"{call} told {written}, and may have decided from {found}, and its clock has shown {times}")
 
 
-def _follows(before: Iterable[Json], one: Json, times: tuple[datetime, datetime]) -> bool:
+def _follows(before: Iterable[Json], one: Json, times: Iterable[tuple[datetime, datetime]]) -> bool:
     """Whether the condition has the time that is due to it after these conditions."""
     time = one["lastTransitionTime"]
     was = next((old for old in before if old["type"] == one["type"]), None)
     if was is not None and was["status"] == one["status"]:
         return bool(was["lastTransitionTime"] == time)
-    return times[0] <= datetime.fromisoformat(time) <= times[1]
+    return any(first <= datetime.fromisoformat(time) <= last for first, last in times)
 
 
 def _conditions(body: Json | None) -> list[Json]:

@@ -27,6 +27,7 @@ from controller.settings import Settings
 from reconcilers.names import API_VERSION
 from tests.simulation.api_server import ApiServer
 from tests.simulation.aws_wires import Aws
+from tests.simulation.clocks import WallClock
 from tests.simulation.etcd import Etcd, Json
 from tests.simulation.identities import ACCOUNT_ID, Credentials, Identities
 from tests.simulation.kms_keys import Key
@@ -113,7 +114,7 @@ class World:
         return self._loop.time()
 
     def now(self) -> datetime:
-        """The wall clock, to the second, as the operator is given it."""
+        """The time of day, to the second."""
         return (START + timedelta(seconds=self.time)).replace(microsecond=0)
 
     async def advance(self, seconds: float) -> None:
@@ -129,10 +130,11 @@ class World:
 
     # -- replicas
 
-    def start(self, name: str, **settings: Any) -> Replica:
-        """A new process; settings as the flags are named."""
+    def start(self, name: str, ahead: float = 0.0, **settings: Any) -> Replica:
+        """A new process whose wall clock is so many seconds ahead; settings as the flags are named."""
         made = Settings(**{**self._settings, "pod_name": name, **settings})
-        replica = self.replicas[name] = Replica(made, self.traffic, self.server, self.aws, self.now)
+        clock = WallClock(START, self._loop.time, ahead)
+        replica = self.replicas[name] = Replica(made, self.traffic, self.server, self.aws, clock)
         replica.start()
         return replica
 

@@ -1,0 +1,74 @@
+"""Wall clocks that are wrong, or jump: by five minutes AWS does not mind, and nobody else may."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.simulation.aws_wires import lost_answer
+from tests.simulation.calls import Call
+from tests.simulation.invariants import Invariants
+from tests.simulation.kms_model import late
+from tests.simulation.lines import Point
+from tests.simulation.passes import Passes
+from tests.simulation.scenarios import FULL
+from tests.simulation.world import World
+
+pytestmark = pytest.mark.virtual_time
+
+GRACE = timedelta(minutes=5)
+VIEWS = ("ListKeys", "ListResourceTags", "DescribeKey")
+OFF = [-290.0, 250.0, 290.0, 7200.0]  # in seconds; AWS refuses whom the last one hits, but perhaps not at once
+
+
+def kill_after(world: World, operation: str) -> None:
+    """The process that sends it, while the answer is on its way."""
+
+    def kill(call: Call, point: Point) -> float:
+        if (call.name, point) == (operation, "after"):
+            world.replicas[call.replica].kill()
+        return 0.0
+
+    world.traffic.watcher = kill
+
+
+async def the_clock_jumps_after_a_lost_answer(world: World, seconds: float) -> None:
+    process = world.start("a", create_grace=GRACE)
+    world.traffic.faults.on(lost_answer("CreateKey"))
+    world.apply("orders", **FULL)
+    await world.advance(3)
+    process.clock.jump(seconds)
+
+
+async def the_successor_s_clock_is_off(world: World, seconds: float) -> None:
+    world.start("a", create_grace=GRACE)
+    kill_after(world, "CreateKey")
+    world.apply("orders", **FULL)
+    await world.advance(3)
+    world.start("b", seconds, create_grace=GRACE)
+
+
+async def the_standby_s_clock_is_off(world: World, seconds: float) -> None:
+    world.start("a", leader_elect=True, create_grace=GRACE)
+    await world.advance(1)
+    world.start("b", seconds, leader_elect=True, create_grace=GRACE)
+    await world.advance(1)
+    kill_after(world, "CreateKey")
+    world.apply("orders", **FULL)
+
+
+STORIES = [the_clock_jumps_after_a_lost_answer, the_successor_s_clock_is_off, the_standby_s_clock_is_off]
+
+
+@pytest.mark.holds("F41", "F44", "I1")
+@pytest.mark.parametrize("seconds", OFF)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_a_clock_that_is_wrong_makes_no_second_key(story: Callable[[World, float], Awaitable[None]], seconds: float) -> None:
+    async with World() as world:
+        promises = Invariants(world)
+        world.kms.lags = dict.fromkeys(VIEWS, late(120)) | {"GetResources": late(600)}
+        with Passes():
+            await story(world, seconds)
+            await world.ready("orders", within=1200)
+        promises.check()
+        assert len(world.kms.made) == 1
