@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "F41": ("two leaders for up to a minute", "never two keys, no write outside the lease"),
     "F42": ("a lease that is deleted, edited, taken by hand", "the leader ends; one leads afterwards"),
     "F43": ("a leader that stands still for 40 s", "it ends without a write when it wakes"),
-    "F44": ("a clock that is wrong, or jumps", "lease and queue do not mind; AWS's refusal is told as what it is"),
+    "F44": ("a clock that is wrong, or jumps", "never two keys; lease and queue do not mind; AWS's refusal is told as what it is"),
     "F45": ("SIGTERM under load, at the start, a second one", "in order; nothing begins; the second ends it at once"),
     "F46": ("a drain of both replicas", "one at a time"),
     "F47": ("no disk to write to", "none is needed"),

@@ -1,6 +1,6 @@
 """Wall clocks that are wrong, or jump: by five minutes AWS does not mind, and nobody else may."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -19,6 +19,12 @@ pytestmark = pytest.mark.virtual_time
 GRACE = timedelta(minutes=5)
 VIEWS = ("ListKeys", "ListResourceTags", "DescribeKey")
 OFF = [-290.0, 250.0, 290.0, 7200.0]  # in seconds; AWS refuses whom the last one hits, but perhaps not at once
+
+
+@pytest.fixture(autouse=True)
+def _passes() -> Iterator[None]:
+    with Passes():
+        yield
 
 
 def kill_after(world: World, operation: str) -> None:
@@ -67,8 +73,24 @@ async def test_a_clock_that_is_wrong_makes_no_second_key(story: Callable[[World,
     async with World() as world:
         promises = Invariants(world)
         world.kms.lags = dict.fromkeys(VIEWS, late(120)) | {"GetResources": late(600)}
-        with Passes():
-            await story(world, seconds)
-            await world.ready("orders", within=1200)
+        await story(world, seconds)
+        await world.ready("orders", within=1200)
         promises.check()
         assert len(world.kms.made) == 1
+
+
+@pytest.mark.holds("F44")
+@pytest.mark.parametrize("seconds", OFF)
+async def test_a_clock_that_jumps_makes_no_second_rotation(seconds: float) -> None:
+    async with World() as world:
+        process = world.start("a")
+        world.apply("orders")
+        await world.ready("orders")
+        await world.advance(300)
+        world.kms.lags = dict.fromkeys(("GetKeyRotationStatus", "ListKeyRotations"), late(200))
+        world.traffic.faults.on(lost_answer("RotateKeyOnDemand"))
+        world.apply("orders", rotateOnDemand="1")
+        await world.advance(3)
+        process.clock.jump(seconds)
+        await world.ready("orders", within=1200)
+        assert len(world.key("orders").rotations) == 1
