@@ -37,6 +37,11 @@ def input_shape(service: str, operation: str) -> Any:
     return _operation(service, operation).input_shape
 
 
+def operation_names(service: str) -> tuple[str, ...]:
+    """Every operation that the service has."""
+    return tuple(_service(service).operation_names)
+
+
 def check_answer(service: str, operation: str, answer: Parameters) -> None:
     """Raises ParamValidationError for an answer that AWS could not give."""
     shape = _operation(service, operation).output_shape

@@ -87,8 +87,10 @@ class Weather:
         return self._random.choice(self._stage.replicas)
 
     def _creation(self) -> None:
-        told = {"kind": self._random.choice(ANSWERS), "operation": self._random.choice(("CreateKey", "CreateKey", "ReplicateKey"))}
-        self._stage.strict("POST", "faults", {**told, "times": self._random.randint(1, 3), "seconds": self._random.choice((0, 2))})
+        kind, operation = self._random.choice(ANSWERS), self._random.choice(("CreateKey", "CreateKey", "ReplicateKey"))
+        seconds = 2 if kind == "late_answer" else self._random.choice((0, 2))
+        told = {"kind": kind, "operation": operation, "times": self._random.randint(1, 3), "seconds": seconds}
+        self._stage.strict("POST", "faults", told)
 
     def _fault(self, kind: str, operation: str, probability: float, seconds: float, **more: str) -> None:
         told = {"kind": kind, "operation": operation, "probability": probability, "times": FOR_EVER, **more}

@@ -24,6 +24,7 @@ TEST = "test"
 class Session:
     """What AssumeRole gave away."""
 
+    access_key_id: str
     secret_access_key: str
     token: str
     arn: str
@@ -46,9 +47,9 @@ class Callers:
         self._users.pop(access_key_id, None)
         self._sessions.pop(access_key_id, None)
 
-    def lend(self, access_key_id: str, session: Session) -> None:
+    def lend(self, session: Session) -> None:
         """A session that no call has made."""
-        self._sessions[access_key_id] = session
+        self._sessions[session.access_key_id] = session
 
     @property
     def sessions(self) -> list[Session]:
@@ -75,8 +76,8 @@ class Callers:
         arn = f"arn:{parts[1]}:sts::{parts[4]}:assumed-role/{role}/{name}"
         key_id = f"ASIA{secrets.token_hex(8).upper()}"
         ends = now + timedelta(seconds=parameters.get("DurationSeconds", 3600))
-        session = Session(secrets.token_urlsafe(30), secrets.token_urlsafe(60), arn, parts[4], ends)
-        self.lend(key_id, session)
+        session = Session(key_id, secrets.token_urlsafe(30), secrets.token_urlsafe(60), arn, parts[4], ends)
+        self.lend(session)
         keys = {
             "AccessKeyId": key_id,
             "SecretAccessKey": session.secret_access_key,

@@ -1,13 +1,4 @@
-"""The strict model of AWS behind HTTP: KMS, STS and the tagging API at /, and what tests want from it at /_strict/.
-
-    GET    /_strict/ready         200
-    GET    /_strict/calls         every request: time, operation, key, caller, region, outcome; DELETE forgets them
-    GET    /_strict/keys          every key with its state, tags, aliases, grants; ?made=1 also those that are gone
-    GET    /_strict/faults        those that are switched on; POST switches one on, DELETE all of them off (http_faults.Fault as JSON)
-    PUT    /_strict/lags          {"DescribeKey": 300, "ListKeys": [0, 300]}: how many seconds behind reads are; a list: its servers in turn
-    PUT    /_strict/denied        ["PutKeyPolicy"]: operations for which everybody lacks a permission
-    PUT    /_strict/credentials   {"accessKeyId": "...", "secretAccessKey": "...", "accountId": "...", "user": "..."}; DELETE ?accessKeyId=
-    POST   /_strict/keys          {"arn": "...", "state": "Unavailable"}: what nobody can do with a call
+"""The strict model of AWS behind HTTP: KMS, STS and the tagging API at /, and what tests want from it at /_strict/ (switches.py).
 
 Rules:
 1. Signatures are checked, with the time in them; so are the service models, before the model sees a request.
@@ -17,9 +8,8 @@ Rules:
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,17 +17,14 @@ from aiohttp import web
 from botocore.exceptions import ParamValidationError
 from botocore.model import OperationNotFoundError
 
-from tests.simulation.identities import Credentials
 from tests.simulation.kms_errors import RefusedError
-from tests.simulation.kms_keys import Key
-from tests.simulation.kms_model import Kms, in_turn
+from tests.simulation.kms_model import Kms
 from tests.simulation.kms_writes import Caller
 from tests.strict import json_wire, query_wire
-from tests.strict.callers import Callers
-from tests.strict.http_faults import PAGE, Fault, Faults
+from tests.strict.http_faults import PAGE, Fault
 from tests.strict.signatures import check_signature, read_signature
+from tests.strict.switches import Switches
 
-MOST_CALLS = 1_000_000
 SERVICES = {"TrentService": "kms", "ResourceGroupsTaggingAPI_20170126": "resourcegroupstaggingapi"}
 
 
@@ -46,51 +33,25 @@ def _now() -> datetime:
 
 
 class StrictAws:
-    """The handlers, and the state that they share."""
+    """What answers as AWS does, from the state that tests switch."""
 
     def __init__(self, kms: Kms) -> None:
         self.kms = kms
-        self.callers = Callers()
-        self.faults = Faults()
-        self.calls: deque[dict[str, str]] = deque(maxlen=MOST_CALLS)
+        self.switches = Switches(kms)
+        self.callers, self.faults, self.calls = self.switches.callers, self.switches.faults, self.switches.calls
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=4 * 1024 * 1024)
-        app.add_routes(
-            [
-                web.get("/_strict/ready", _ready),
-                web.get("/_strict/calls", self._get_calls),
-                web.delete("/_strict/calls", self._forget_calls),
-                web.get("/_strict/keys", self._get_keys),
-                web.post("/_strict/keys", self._edit_key),
-                web.get("/_strict/faults", self._get_faults),
-                web.post("/_strict/faults", self._add_fault),
-                web.delete("/_strict/faults", self._clear_faults),
-                web.put("/_strict/lags", self._set_lags),
-                web.put("/_strict/denied", self._set_denied),
-                web.put("/_strict/credentials", self._add_credentials),
-                web.delete("/_strict/credentials", self._revoke_credentials),
-                web.post("/", self._serve),
-            ]
-        )
+        app.add_routes([*self.switches.routes(), web.post("/", self._serve)])
         return app
-
-    # -- AWS
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         asked = _Asked(request, body)
         fault = self.faults.take(asked.operation, asked.region)
-        try:
-            answer = self._carry_out(asked, 1 if fault is None else fault.times_done)
-        except RefusedError as error:
-            answer = asked.refusal(error)
+        answers = [self._once(asked) for _ in range(1 if fault is None else fault.times_done)]
+        answer = answers[0] if answers else web.Response()  # done twice, the first one arrives, whatever came of the second
         return answer if fault is None else await self._disturbed(asked, fault, answer)
-
-    def _carry_out(self, asked: "_Asked", times: int) -> web.Response:
-        """Nothing is done when times is 0; done twice, the first answer is the one that arrives."""
-        answers = [self._once(asked) for _ in range(times)]
-        return answers[0] if answers else web.Response()
 
     def _once(self, asked: "_Asked") -> web.Response:
         noted = {"at": _now().isoformat(), "operation": asked.operation, "key": "", "caller": "", "region": "", "outcome": "OK"}
@@ -103,7 +64,7 @@ class StrictAws:
             return asked.success(self._answer(asked, parameters, caller))
         except RefusedError as error:
             noted["outcome"] = error.code
-            raise
+            return asked.refusal(error)
 
     def _authenticate(self, asked: "_Asked") -> Caller:
         if asked.operation == "AssumeRoleWithWebIdentity":  # the only request that is not signed
@@ -140,59 +101,6 @@ class StrictAws:
             case "garbage":
                 return web.Response(body=PAGE, content_type="text/html", status=fault.status or 200)
         return answer
-
-    # -- tests
-
-    async def _get_calls(self, _: web.Request) -> web.Response:
-        return web.json_response(list(self.calls))
-
-    async def _forget_calls(self, _: web.Request) -> web.Response:
-        self.calls.clear()
-        return web.Response()
-
-    async def _get_keys(self, request: web.Request) -> web.Response:
-        keys = self.kms.made if "made" in request.query else self.kms.keys
-        return web.Response(body=json_wire.write_answer({"keys": [_shown(key) for key in keys]}), content_type="application/json")
-
-    async def _edit_key(self, request: web.Request) -> web.Response:
-        told = await request.json()
-        self.kms.edit(told.pop("arn"), **told)
-        return web.Response()
-
-    async def _get_faults(self, _: web.Request) -> web.Response:
-        return web.json_response([asdict(fault) for fault in self.faults.on])
-
-    async def _add_fault(self, request: web.Request) -> web.Response:
-        try:
-            self.faults.add(await request.json())
-        except (KeyError, TypeError) as error:
-            raise web.HTTPBadRequest(text=repr(error)) from None
-        return web.Response()
-
-    async def _clear_faults(self, _: web.Request) -> web.Response:
-        self.faults.on.clear()
-        return web.Response()
-
-    async def _set_lags(self, request: web.Request) -> web.Response:
-        told = await request.json()
-        self.kms.lags = {name: in_turn(*(value if isinstance(value, list) else [value])) for name, value in told.items()}
-        return web.Response()
-
-    async def _set_denied(self, request: web.Request) -> web.Response:
-        self.kms.denied = set(await request.json())
-        return web.Response()
-
-    async def _add_credentials(self, request: web.Request) -> web.Response:
-        told = await request.json()
-        made = Credentials(told["accessKeyId"], told["secretAccessKey"])
-        self.callers.add(
-            replace(made, account_id=told.get("accountId", made.account_id), user=told.get("user", made.user)),
-        )
-        return web.Response()
-
-    async def _revoke_credentials(self, request: web.Request) -> web.Response:
-        self.callers.revoke(request.query["accessKeyId"])
-        return web.Response()
 
 
 class _Asked:
@@ -239,12 +147,3 @@ class _Asked:
     def _response(self, body: bytes, status: int) -> web.Response:
         content_type = query_wire.CONTENT_TYPE if self.is_query else json_wire.CONTENT_TYPE
         return web.Response(body=body, status=status, content_type=content_type, headers={"x-amzn-RequestId": self.request_id})
-
-
-async def _ready(_: web.Request) -> web.Response:
-    return web.Response()
-
-
-def _shown(key: Key) -> dict[str, Any]:
-    """All that the model knows of a key."""
-    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in vars(key).items()}

@@ -40,6 +40,7 @@ EXTERNAL_ID, WEB_IDENTITY, BEARER = "canary0external0id", "canaryhead.canarypayl
 ROLE = "arn:aws:iam::123456789012:role/keys"
 FOR_EVER = -1
 WAIT_SECONDS = 2.0
+LATE_SECONDS = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ async def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[
     monkeypatch.setenv(TOKEN_FILE, str(token))
     strict = StrictAws(Kms(lambda: datetime.now(UTC)))
     ends = datetime.now(UTC) + timedelta(hours=1)
-    strict.callers.lend(ACCESS_KEY, Session(SECRET, TOKEN, "arn:aws:sts::123456789012:assumed-role/me/x", "123456789012", ends))
+    strict.callers.lend(Session(ACCESS_KEY, SECRET, TOKEN, "arn:aws:sts::123456789012:assumed-role/me/x", "123456789012", ends))
     runner = web.AppRunner(strict.application(), shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -143,7 +144,7 @@ async def test_whatever_goes_wrong_no_credential_is_told(
 ) -> None:
     strict, url = aws
     for operation in ("CreateKey",) if kind.startswith("hung") else ("CreateKey", "ListKeys", "AssumeRole*", "GetCallerIdentity"):
-        strict.faults.on = [Fault(kind, operation, FOR_EVER)]
+        strict.faults.on = [Fault(kind, operation, FOR_EVER, seconds=LATE_SECONDS if kind == "late_answer" else 0)]
         raised = await _use(url, wires)
         assert _found(stream.getvalue() + "".join(raised), strict) == []
 
