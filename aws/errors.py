@@ -163,10 +163,10 @@ def _asked(operation: str, error: boto.ClientError) -> str:
 def _from_answer(operation: str, error: boto.ClientError) -> Failure:
     """AWS, or somebody on the way to it, answered with an error."""
     told, about = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
-    code, status = str(told.get("Code", "")), int(about.get("HTTPStatusCode", 0))
+    code, status = str(told.get("Code") or ""), int(about.get("HTTPStatusCode", 0))  # None: an empty element of XML
     if not _AWS_CODE.fullmatch(code):  # botocore puts the bare status where there is no code: a proxy's page, not AWS
         return Failure(_without_code(operation, status), operation, f"HTTP{status}", f"HTTP {status} without an AWS error code")
-    words = str(told.get("Message", ""))
+    words = str(told.get("Message") or "")
     return Failure(_kind(operation, code, status, words), operation, code, _told(code, words), about.get("RequestId"))
 
 

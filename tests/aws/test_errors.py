@@ -123,6 +123,14 @@ def test_a_failure_keeps_what_a_support_case_needs() -> None:
     )
 
 
+@pytest.mark.parametrize("nothing", ["", None], ids=["JSON", "XML"])
+def test_an_error_without_words_says_that_it_has_none(nothing: str | None) -> None:
+    answer = {"Error": {"Code": "InternalFailure", "Message": nothing}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    assert translate("GetCallerIdentity", boto.ClientError(answer, "GetCallerIdentity")).failure.message == "AWS gave no message"
+    answer = {"Error": {"Code": nothing, "Message": nothing}, "ResponseMetadata": {"HTTPStatusCode": 502}}
+    assert translate("GetCallerIdentity", boto.ClientError(answer, "GetCallerIdentity")).failure.code == "HTTP502"
+
+
 @pytest.mark.parametrize("code", sorted(AUTHENTICATION_CODES))
 def test_refused_credentials_can_be_told_by_their_code_and_are_not_quoted(code: str) -> None:
     error = translate("GetCallerIdentity", refusal(code, "Canary AKIACANARY0123456789 / AWS4-HMAC-SHA256 canary", 403))
