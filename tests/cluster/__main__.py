@@ -1,6 +1,7 @@
 """`make cluster`: the cluster in the foreground until Ctrl-C or SIGTERM; run the operator against it by yourself.
 
-EMULATOR names the AWS: moto (the default), ministack, or strict, the model of tests/strict, which goes wrong on demand (tests/strict/switches.py).
+EMULATOR names the AWS: moto (the default), ministack, or strict, the model of tests/strict, which goes wrong on demand: how stands in
+tests/strict/switches.py.
 
 The first lines on standard output are NAME=value for KUBECONFIG and AWS_ENDPOINT_URL, for scripts that wait for them.
 """

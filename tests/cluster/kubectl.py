@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster.apiserver import ApiServer
+from tests.cluster.processes import Process
 
 TIMEOUT_SECONDS = 90  # above every --timeout that we give to kubectl wait
 
@@ -49,6 +50,10 @@ class Kubectl:
         if done.returncode != 0:
             raise KubectlError(f"kubectl {' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def start(self, log: Path, *args: str) -> Process:
+        """A kubectl that runs until its `with` block ends, and prints into `log`."""
+        return Process([str(self.binary), *args], log, self._env)
 
     def token(self, namespace: str, service_account: str) -> str:
         """A ServiceAccount's token of one hour, from the TokenRequest API."""

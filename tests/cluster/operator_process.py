@@ -9,7 +9,7 @@ Rules:
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.emulator import CREDENTIALS, REPOSITORY
@@ -39,6 +39,8 @@ class Surroundings:
     aws_endpoint: str
     # What starts it; nothing means this checkout.
     program: tuple[str, ...] = ()
+    # Who the process itself is to AWS, as variables.
+    identity: Mapping[str, str] = field(default_factory=lambda: CREDENTIALS)
 
 
 @contextlib.contextmanager
@@ -69,7 +71,7 @@ def _as_flags(arguments: dict[str, str | bool]) -> Iterator[str]:
 
 def _environment(around: Surroundings, name: str) -> dict[str, str]:
     return {
-        **CREDENTIALS,
+        **around.identity,
         "AWS_ENDPOINT_URL": around.aws_endpoint,
         "AWS_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",  # else a missing credential costs seconds of waiting for 169.254.169.254

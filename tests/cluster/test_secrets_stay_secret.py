@@ -1,89 +1,191 @@
-"""Canaries: values that must appear in nothing that the operator says, at its most talkative level and in all kinds of trouble."""
+"""Canaries: credentials that must appear in nothing that the operator says, at its most talkative level and in all kinds of trouble.
 
-import base64
+The operator works by every way to credentials that there is: a Secret's session, a Secret's session that assumes a role with an external id,
+the pod's web identity by the SDK's own chain, and a role by web identity that assumes a further one. What is looked at is all that it says: its
+log with its tracebacks, each version that the API server has ever had of each object's status and annotations and of each event, and its
+metrics. What is looked for is the eight kinds of tests/strict/canaries.py, and so every session that STS has handed out.
+"""
+
+import contextlib
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from reconcilers.names import API_VERSION
 from tests.cluster.cluster import Cluster
-from tests.cluster.operator_process import Operator
+from tests.cluster.emulator import Backend
+from tests.cluster.operator_process import Operator, running_operator
 from tests.cluster.pages import page
 from tests.cluster.processes import wait_until
-from tests.cluster.proxy import AwsProxy, Fault, Kind, aws_proxy, operator_behind
-from tests.cluster.tenant import SOON_SECONDS, Tenant, key, provider, secret
+from tests.cluster.tenant import SOON_SECONDS, Object, Tenant, key, provider, secret
+from tests.strict.ask import ask
+from tests.strict.canaries import ACCESS_KEY, EXTERNAL_ID, OURS, SECRET, TOKEN, WEB_IDENTITY, found
+from tests.strict.http_faults import KINDS
 
-ACCESS_KEY, SECRET_KEY, TOKEN = "AKIACANARY0ACCESS0KEY", "canary0secret0access0key0of0forty0letters", "canary0session0token"
-EXTERNAL_ID = "canary0external0id"
-CANARIES = (ACCESS_KEY, SECRET_KEY, TOKEN, EXTERNAL_ID)
-OTHER_SHAPES = tuple(base64.b64encode(canary.encode()).decode().rstrip("=")[:-1] for canary in CANARIES)
+ROLES = POD, KEYS, CHAINED = tuple(f"arn:aws:iam::123456789012:role/{name}" for name in ("pod", "keys", "chained"))
+# A short lease makes the bound of a call short (half of it), so that hung ones are over soon.
+FLAGS: dict[str, str | bool] = {
+    "log_level": "debug",
+    "resync_interval": "1m",
+    "create_grace": "2s",
+    "lease_duration": "8s",
+    "renew_deadline": "6s",
+    "retry_period": "1s",
+    "quota_fraction": "1.0",
+}
+NAMESPACE = "secretive"
+WATCHED = {
+    **dict.fromkeys(("awsproviders", "kmskeys", "kmsaliases", "kmsgrants"), r'jsonpath={.status}{.metadata.annotations}{"\n"}'),
+    "events.events.k8s.io": "json",
+}
+
+
+@dataclass
+class Ground:
+    """An operator that has met the canaries, and all that it says. `user` lives in the one namespace that is listened to."""
+
+    cluster: Cluster
+    operator: Operator
+    user: Tenant
+    bearer: str
+    records: list[Path]  # of what the API server had
+    series: set[str] = field(default_factory=set)  # of metrics, without their values
+
+    def strict(self, method: str, path: str, body: object = None) -> Any:
+        return ask(self.cluster.aws_endpoint, method, path, body)
+
+    def apply(self, *objects: Object) -> None:
+        """As kubectl apply, but without an annotation of the user's that quotes the spec."""
+        items = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-n", NAMESPACE, "-f", "-", stdin=items)
+
+    def look_at_metrics(self) -> None:
+        """A series may be gone later."""
+        self.series.update(line.rpartition(" ")[0] for line in page(self.operator.metrics_url)[1].splitlines())
+
+    def said(self) -> dict[str, str]:
+        """Everything, by where."""
+        self.look_at_metrics()
+        records = {path.name: path.read_text() for path in self.records}
+        return {"log": self.operator.process.log.read_text(), "metrics": "\n".join(self.series), **records}
+
+    def lent(self) -> list[str]:
+        """What STS has handed out."""
+        sessions = self.strict("GET", "sessions")["sessions"]
+        return [session[part] for session in sessions for part in ("access_key_id", "secret_access_key", "token")]
+
+    def leaks(self, *more: str) -> list[str]:
+        """Which canary was said where. more: those that are others each time."""
+        canaries = [*OURS, self.bearer, *more]
+        return [f"{canary} in {place}" for place, text in self.said().items() for canary in found(text, canaries)]
 
 
 @pytest.fixture(scope="module")
-def running(cluster: Cluster) -> Iterator[tuple[AwsProxy, Operator]]:
-    with (
-        aws_proxy(cluster.aws_endpoint) as proxy,
-        operator_behind(proxy, cluster, log_level="debug", resync_interval="1s") as operator,
-    ):
-        yield proxy, operator
+def ground(cluster: Cluster) -> Iterator[Ground]:
+    with contextlib.ExitStack() as stack:
+        beside = stack.enter_context(cluster.beside(Backend.STRICT))
+        beside.kubectl("create", "namespace", NAMESPACE)
+        records = []
+        for kind, form in WATCHED.items():
+            records.append(beside.folder / f"every-version-of-{kind}")
+            stack.enter_context(beside.kubectl.start(records[-1], "get", kind, "-n", NAMESPACE, "-w", "-o", form))
+        around = replace(beside.surroundings(), identity=_pod(beside.folder / "web-identity-token"))
+        bearer = json.loads(around.kubeconfig.read_text())["users"][0]["user"]["token"]
+        operator = stack.enter_context(running_operator(around, "secretive", FLAGS))
+        there = Ground(beside, operator, Tenant(beside, NAMESPACE), bearer, records)
+        there.strict("PUT", "credentials", {"accessKeyId": ACCESS_KEY, "secretAccessKey": SECRET, "sessionToken": TOKEN})
+        yield there
+        there.strict("DELETE", "faults")
+        there.user.leave()
         assert operator.process.terminate(30) == 0
 
 
-@pytest.fixture
-def tenant(running: tuple[AwsProxy, Operator], cluster: Cluster, namespace: str) -> Iterator[Tenant]:
-    user = Tenant(cluster, namespace)
-    yield user
-    running[0].faults.clear()
-    user.leave()
+def _pod(token_file: Path) -> dict[str, str]:
+    """The identity of a pod whose service account has a role."""
+    token_file.write_text(WEB_IDENTITY)
+    return {"AWS_ROLE_ARN": POD, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file)}
 
 
-# A Secret full of canaries, a provider of it, and a key.
-OBJECTS = [
-    secret("canaries", id=ACCESS_KEY, secret=SECRET_KEY, token=TOKEN),
-    provider(
-        "main",
-        accessKeyIDRef={"name": "canaries", "key": "id"},
-        secretAccessKeyRef={"name": "canaries", "key": "secret"},
-        sessionTokenRef={"name": "canaries", "key": "token"},
-        assumeRoleARN="arn:aws:iam::123456789012:role/canary",
-        externalID=EXTERNAL_ID,
-    ),
-    key("k", enableKeyRotation=True, tags={"a": "1"}),
-]
+# Every way to credentials.
+WAYS: dict[str, Object] = {
+    "secret": {
+        "accessKeyIDRef": {"name": "aws", "key": "AWS_ACCESS_KEY_ID"},
+        "secretAccessKeyRef": {"name": "aws", "key": "AWS_SECRET_ACCESS_KEY"},
+        "sessionTokenRef": {"name": "aws", "key": "AWS_SESSION_TOKEN"},
+    },
+    "secret-role": {"credentialsSecret": {"name": "aws"}, "assumeRoleARN": CHAINED, "externalID": EXTERNAL_ID},
+    "pod": {},
+    "pod-role": {"roleARN": KEYS, "assumeRoleARN": CHAINED, "externalID": EXTERNAL_ID},
+}
+HELD = secret("aws", AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=TOKEN)
+# What each generation of objects makes AWS do. Where each call that goes wrong lasts for seconds, few that are made at the same time.
+FEW = ("AssumeRole*", "GetCallerIdentity", "CreateKey", "ScheduleKeyDeletion")
+OPERATIONS = (
+    *(*FEW, "EnableKeyRotation", "CreateAlias", "DeleteAlias", "CreateGrant"),
+    *("UpdateKeyDescription", "TagResource", "DescribeKey", "ListResourceTags"),
+)
 
 
-def everything_said(operator: Operator, tenant: Tenant) -> dict[str, str]:
-    """All that the operator wrote anywhere: its log, events, statuses, metrics."""
-    statuses = [obj.get("status") for kind in ("kmskeys", "awsproviders") for obj in tenant.all(kind)]
-    return {
-        "log": operator.process.log.read_text(),
-        "events": str(tenant.all("events.events.k8s.io")),
-        "statuses": str(statuses),
-        "metrics": page(operator.metrics_url)[1],
-    }
+def providers(session: str) -> list[Object]:
+    """With a new name of their sessions they connect anew: roles are assumed, and STS is asked who they are."""
+    return [provider(way, **spec, sessionName=session) for way, spec in WAYS.items()]
 
 
-def leaks(operator: Operator, tenant: Tenant) -> list[str]:
-    """Which canary was said where."""
-    said = everything_said(operator, tenant).items()
-    return [f"{canary} in {place}" for place, text in said for canary in (*CANARIES, *OTHER_SHAPES) if canary in text]
+def keys(generation: int, **changes: Any) -> list[Object]:
+    """A key for each way; the aliases and grants are parts of it."""
+    grant = {"name": "app", "granteeRoleArn": "arn:aws:iam::123456789012:role/app", "operations": ["Decrypt"]}
+    spec = {"enableKeyRotation": True, "deletionPolicy": "Delete", "grants": [grant], **changes}
+    return [key(f"{way}-{generation}", providerRef={"name": way}, aliases=[f"{way}-{generation}"], **spec) for way in WAYS]
 
 
-def test_the_log_is_talkative_enough_to_prove_anything(running: tuple[AwsProxy, Operator], tenant: Tenant) -> None:
-    tenant.apply(*OBJECTS)
-    tenant.until_settled("k")
-    log = running[1].process.log.read_text()
-    assert '"level": "debug"' in log
-    assert "aws_connected" in log
+def dependents(generation: int) -> list[Object]:
+    """An alias and a grant that are objects of their own."""
+    target = {"targetRef": {"name": f"secret-role-{generation}"}}
+    grant = {**target, "granteeRoleArn": "arn:aws:iam::123456789012:role/app", "operations": ["Encrypt"]}
+    alias = {**target, "aliasName": f"own-{generation}"}
+    return [_of_kind("KMSAlias", f"own-{generation}", alias), _of_kind("KMSGrant", f"own-{generation}", grant)]
 
 
-@pytest.mark.holds("I15")
-def test_a_key_s_whole_life_says_no_secret(running: tuple[AwsProxy, Operator], tenant: Tenant) -> None:
-    tenant.apply(*OBJECTS)
-    tenant.until_settled("k")
-    tenant.change("k", {"description": "new", "enabled": False})
-    tenant.until_settled("k")
-    tenant.delete("k")
-    assert leaks(running[1], tenant) == []
+def _of_kind(kind: str, name: str, spec: Object) -> Object:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def next_generation(ground: Ground, number: int) -> None:
+    """Its objects come, those of the one before change, and those of the one before that go."""
+    changed = keys(number - 1, description="changed", tags={"changed": "yes"}) if number > 1 else []
+    ground.apply(*providers(f"session-{number}"), *keys(number), *dependents(number), *changed)
+    if number > 2:
+        going = [f"{obj['kind']}/{obj['metadata']['name']}" for obj in [*dependents(number - 2), *keys(number - 2)]]
+        ground.user.kubectl("delete", "--wait=false", *going)
+
+
+def settle(ground: Ground, *generations: int) -> None:
+    for number in generations:
+        for obj in keys(number):
+            ground.user.until_settled(obj["metadata"]["name"])
+
+
+def go_wrong(ground: Ground, kind: str) -> None:
+    late = {"seconds": 0.1} if kind == "late_answer" else {}
+    for operation in FEW if _lasts(kind) else OPERATIONS:
+        ground.strict("POST", "faults", {"kind": kind, "operation": operation, **late})
+
+
+def _lasts(kind: str) -> bool:
+    """These come last: what is only half made then is not there to be changed by the next."""
+    return kind.startswith("hung")
+
+
+def until_all_went_wrong(ground: Ground, kind: str) -> None:
+    def left() -> list[str]:
+        return [fault["operation"] for fault in ground.strict("GET", "faults") if fault["times"]]
+
+    wait_until(lambda: not left(), 3 * SOON_SECONDS, f"{kind} of {left()}")
+    ground.strict("DELETE", "faults")
 
 
 # AWS's answers about credentials may quote them, or the whole signed request.
@@ -99,20 +201,52 @@ QUOTING = [
 
 @pytest.mark.holds("I15")
 @pytest.mark.parametrize(("operation", "code", "words"), QUOTING, ids=[f"{operation} {code}" for operation, code, _ in QUOTING])
-def test_a_refusal_that_quotes_credentials_is_told_without_them(
-    operation: str, code: str, words: str, running: tuple[AwsProxy, Operator], tenant: Tenant
-) -> None:
-    proxy, operator = running
-    # Twice, because after the first refusal of a role's credentials the role is assumed anew.
-    proxy.faults.append(Fault(operation, Kind.REFUSE, code, words, times=2))
-    tenant.apply(*OBJECTS)
+def test_a_refusal_that_quotes_credentials_is_told_without_them(operation: str, code: str, words: str, ground: Ground) -> None:
+    # Not once, because after the first refusal of a role's credentials the role is assumed anew.
+    refused = {"kind": "error_before", "operation": operation, "code": code, "message": words, "status": 403, "times": -1}
+    ground.strict("POST", "faults", refused)
+    name = f"quoting-{operation}-{code}".lower()
+    ground.apply(HELD, provider(name, **WAYS["secret-role"]), key(name, providerRef={"name": name}))
     told = (f"{operation}: {code}: ", f"{operation} failed with {code}: ")
-    wait_until(lambda: any(word in text for text in everything_said(operator, tenant).values() for word in told), SOON_SECONDS, code)
-    assert leaks(operator, tenant) == []
+    wait_until(lambda: any(word in text for text in ground.said().values() for word in told), SOON_SECONDS, code)
+    ground.strict("DELETE", "faults")
+    assert ground.leaks() == []
 
 
-def test_a_secret_that_cannot_be_used_is_told_without_its_value(running: tuple[AwsProxy, Operator], tenant: Tenant) -> None:
-    tenant.apply(secret("broken", AWS_ACCESS_KEY_ID=f"é{ACCESS_KEY}", AWS_SECRET_ACCESS_KEY=SECRET_KEY))
-    tenant.apply(provider("broken", credentialsSecret={"name": "broken"}))
-    tenant.until_ready("CredentialsInvalid", "broken", kind="awsprovider")
-    assert leaks(running[1], tenant) == []
+def test_a_secret_that_cannot_be_used_is_told_without_its_value(ground: Ground) -> None:
+    ground.apply(secret("broken", AWS_ACCESS_KEY_ID=f"é{ACCESS_KEY}", AWS_SECRET_ACCESS_KEY=SECRET))
+    ground.apply(provider("broken", credentialsSecret={"name": "broken"}))
+    ground.user.until_ready("CredentialsInvalid", "broken", kind="awsprovider")
+    assert ground.leaks() == []
+
+
+@pytest.mark.holds("I15")
+def test_whatever_goes_wrong_no_credential_is_told(ground: Ground) -> None:
+    ground.apply(HELD)
+    for number in (1, 2):
+        next_generation(ground, number)
+        settle(ground, number)
+    for number, kind in enumerate(sorted(KINDS, key=_lasts), start=3):
+        go_wrong(ground, kind)
+        next_generation(ground, number)
+        until_all_went_wrong(ground, kind)
+        ground.look_at_metrics()
+    settle(ground, 1 + len(KINDS), 2 + len(KINDS))
+    assert ground.leaks(*ground.lent()) == []
+    assert_all_of_them_were_in_use(ground)
+
+
+def role_of(call: dict[str, str]) -> str:
+    """Of the session that called; empty where nobody had to sign."""
+    return call["caller"].partition("assumed-role/")[2].partition("/")[0]
+
+
+def assert_all_of_them_were_in_use(ground: Ground) -> None:
+    """And that the log is talkative enough to prove anything."""
+    calls = [call for call in ground.strict("GET", "calls") if call["outcome"] == "OK"]
+    assert {role_of(call) for call in calls if call["operation"] == "CreateKey"} == {"operator", "pod", "chained"}
+    assert {"AssumeRole", "AssumeRoleWithWebIdentity"} <= {call["operation"] for call in calls}
+    assert {role.rpartition("/")[2] for role in ROLES} <= {role_of(call) for call in calls}
+    log = ground.operator.process.log.read_text()
+    assert '"level": "debug"' in log
+    assert log.count("aws_connected") > len(WAYS)

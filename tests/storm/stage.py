@@ -7,11 +7,9 @@ Rules:
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +25,7 @@ from tests.cluster.operator_process import NAMESPACE, SERVICE_ACCOUNT, Operator,
 from tests.cluster.probe import status
 from tests.cluster.processes import ProcessError, scratch_folder
 from tests.cluster.tcp_proxy import Link, tcp_proxy
+from tests.strict.ask import ask
 
 T = TypeVar("T")
 Flags = Mapping[str, str | bool]
@@ -102,11 +101,7 @@ class Stage:
 
     def strict(self, method: str, path: str, body: object = None) -> Any:
         """A request to the strict AWS's own side."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.aws}/_strict/{path}", data, method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            text = answer.read()
-        return json.loads(text) if text else None
+        return ask(self.aws, method, path, body)
 
     def user(self) -> "User":
         return User(Api(self.plane.server))

@@ -31,6 +31,11 @@ class Session:
     account_id: str
     expires: datetime
 
+    @property
+    def canaries(self) -> tuple[str, str, str]:
+        """What nobody may be told."""
+        return self.access_key_id, self.secret_access_key, self.token
+
 
 class Callers:
     """All who may call."""

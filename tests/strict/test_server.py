@@ -1,10 +1,9 @@
 """The strict AWS behind HTTP: a plain boto3 client gets KMS's answers and refusals, and faults do what their names say."""
 
-import json
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -13,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from tests.cluster.emulator import Backend, emulator
+from tests.strict.ask import ask as ask_strict
 from tests.strict.callers import TEST
 
 Ask = Callable[..., Any]
@@ -30,13 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ask(url: str) -> Iterator[Ask]:
     """A request to /_strict/; afterwards everything is as it was."""
 
-    def asked(method: str, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{url}/_strict/{path}", data, method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            text = answer.read()
-        return json.loads(text) if text else None
-
+    asked = partial(ask_strict, url)
     asked("DELETE", "calls")
     yield asked
     asked("DELETE", "faults")
