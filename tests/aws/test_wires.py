@@ -20,6 +20,8 @@ from aws.wires import USER_AGENT, AwsWires, _tls_context
 from tests.aws.worlds import Behaviour, ScriptedServer, cut_short, hang_up, never, reply, reset, scripted, terms
 from tests.cluster.processes import free_port
 
+PAGE = b"<html>a proxy's page</html>"
+NO_KEYS = b'{"Keys": [], "Truncated": false}'
 CANARIES = StaticCredentials("AKIACANARY0123456789", "canary-secret", "canary-token")
 
 
@@ -72,10 +74,16 @@ async def test_a_lost_or_garbled_answer_to_create_key_is_an_unknown_result_of_ex
 
 
 @pytest.mark.holds("F30")
-@pytest.mark.parametrize("behave", [hang_up, reset, cut_short, reply(500, b"{}"), reply(502, b"<html>bad gateway</html>")])
+@pytest.mark.parametrize("behave", [hang_up, reset, cut_short, reply(500, b"{}"), reply(502, PAGE), reply(200, PAGE)])
 async def test_a_lost_answer_to_any_other_call_is_retried_later_and_not_here(wires: AwsWires, behave: Behaviour) -> None:
     error, server = await failure(wires, behave, "EnableKey")
     assert isinstance(error, RetryableError), error
+    assert server.received == ["EnableKey"]
+
+
+async def test_an_answer_that_says_nothing_is_known_as_aws_s_by_its_request_id(wires: AwsWires) -> None:
+    async with scripted(reply(200, b"", "x-amzn-RequestId: r-1\r\n")) as server, channel_to(wires, server.url) as channel:
+        await channel.call("kms", "EnableKey", {"KeyId": "k"})
     assert server.received == ["EnableKey"]
 
 
@@ -111,7 +119,7 @@ async def test_a_server_that_speaks_no_tls_is_known_to_have_got_nothing(wires: A
 
 
 async def test_a_closed_fence_sends_no_write(wires: AwsWires) -> None:
-    async with scripted(reply(200, b"{}")) as server, channel_to(wires, server.url, fence=False) as channel:
+    async with scripted(reply(200, NO_KEYS)) as server, channel_to(wires, server.url, fence=False) as channel:
         with pytest.raises(FencedError, match="CreateKey was not started"):
             await channel.call("kms", "CreateKey", {})
         await channel.call("kms", "ListKeys", {})
@@ -148,7 +156,7 @@ async def test_a_proxy_that_refuses_is_known_to_have_got_nothing_and_what_needs_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    async with scripted(reply(200, b"{}")) as server:
+    async with scripted(reply(200, NO_KEYS)) as server:
         async with channel_to(AwsWires(), server.url) as channel:
             with pytest.raises(RetryableError, match="ProxyConnectionError"):
                 await channel.call("kms", "CreateKey", {})

@@ -143,7 +143,7 @@ def _owner(parameters: dict[str, object]) -> str:
 
 
 def _tell(answer: dict[str, Any]) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type=_JSON)
+    return web.Response(body=msgspec.json.encode(answer), content_type=_JSON, headers={"x-amzn-RequestId": "1"})
 
 
 def _refuse(code: str, message: str) -> web.Response:

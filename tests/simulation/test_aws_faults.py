@@ -106,25 +106,6 @@ async def test_no_write_minds_an_answer_that_is_none(no_answer: Callable[..., Fa
         assert max(done.values()) <= 2
 
 
-# Their answers say nothing, so that the SDK takes any page with status 200 for one. Not those that remove: what is gone is not looked for.
-REMOVALS = {"DeleteAlias", "RevokeGrant", "UntagResource"}
-SILENT = single_writes.WRITES.keys() - SENT_ONCE - REMOVALS - {"CreateGrant", "ScheduleKeyDeletion"}
-
-
-@pytest.mark.holds("F30")
-async def test_a_write_that_a_proxy_s_page_only_seemed_to_confirm_is_made_good_at_the_next_look() -> None:
-    async with World() as world:
-        world.start("a")
-        await single_writes.prepare(world)
-        began = world.time
-        for operation in SILENT:
-            world.traffic.faults.on(Fault(operation, dict))
-        single_writes.act(world)
-        await world.advance(130)
-        await single_writes.settle(world)
-        assert world.traffic.names("aws", began) == dict.fromkeys(single_writes.WRITES, 1)
-
-
 async def test_what_was_not_sent_is_sent_again_without_a_search_or_a_pause() -> None:
     async with World() as world:
         world.start("a")
