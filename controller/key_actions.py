@@ -3,7 +3,7 @@
 Rules:
 1. What the plan says must be stored first (an attempt, a key id, managed tag keys) is stored before the first action that is not the finalizer.
    The server refuses the write-ahead of what is sent once when the object is not exactly the one that was planned for, so a stale cache can
-   neither create nor rotate.
+   neither create nor rotate. Nor can it schedule a deletion: a patch that changes nothing is refused in the same way before.
 2. CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two, and so are
    ReplicateKey and its patch. Whatever could make them wait, such as the quota, is waited for before.
 3. When the patch of a new key's id fails, the answer stays in memory, and nothing else is done for the object until it is stored.
@@ -78,8 +78,8 @@ class KeyActions:
         """
         if any(isinstance(action, CreateKey) for action in plan.actions):
             await self._view.connection.take_quota("CreateKey")
-        if any(isinstance(action, ScheduleKeyDeletion) for action in plan.actions) and not self._own.key.deleting:
-            await self._own.look()  # a late watch may not show yet that the spec asks for the replica again
+        if any(isinstance(action, ScheduleKeyDeletion) for action in plan.actions):
+            await self._prove()
         for action in plan.actions:
             if isinstance(action, KeyAction) and self._has_refused(action):
                 continue
@@ -97,6 +97,13 @@ class KeyActions:
         if not plan.actions:
             await self._own.report(plan.status)
         return plan.look_again
+
+    async def _prove(self) -> None:
+        """That the object is what a deletion is planned for. A late watch may not show yet that the spec asks for the replica again."""
+        if not self._own.key.deleting:
+            await self._own.look()
+        if not self._own.is_outdated:
+            await self._own.confirm()
 
     async def _apply(self, action: Action, plan: Plan) -> None:
         self._own.guard()

@@ -16,7 +16,7 @@ from controller.decoding import plain
 from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Resource, decode_object
 from controller.own_writes import OwnWrites
-from controller.patches import Operation, add_finalizer, remove_finalizer, remove_labels, status_patch
+from controller.patches import Operation, add_finalizer, confirm, remove_finalizer, remove_labels, status_patch
 from reconcilers.fields import Model
 from reconcilers.names import PAUSED_ANNOTATION, PLAN_ANNOTATION
 
@@ -50,6 +50,10 @@ class OwnObject:
     async def look(self) -> None:
         """At the object as the server has it now. Raises KubeError."""
         self._took(await self._kube.get(self._resource.path(*self.obj.ref)))
+
+    async def confirm(self) -> None:
+        """That the object is as it is known, by a write that changes nothing: where reads are old, writes are not. Raises KubeError."""
+        await self._patch(None, confirm(self.obj))
 
     async def protect(self, finalizer: str) -> None:
         """Raises KubeError."""

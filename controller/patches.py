@@ -47,6 +47,11 @@ def remove_finalizer(obj: KubeObject, finalizer: str) -> list[Operation]:
     return [*_guard(obj, False), {"op": "test", "path": path, "value": finalizer}, {"op": "remove", "path": path}]
 
 
+def confirm(obj: KubeObject) -> list[Operation]:
+    """Changes nothing, and fits nothing but this version."""
+    return _guard(obj, True)
+
+
 def label_test(name: str, value: str) -> Operation:
     """Does not fit an object without the label, or with another value."""
     return {"op": "test", "path": f"/metadata/labels/{_escape(name)}", "value": value}

@@ -53,6 +53,8 @@ class Target:
 class ApiServer:
     """Look at `etcd` from outside; write through handle(), as everybody. served: what has reached each process."""
 
+    behind = 0.0  # by how many seconds its watches are
+
     def __init__(self, etcd: Etcd, timestamp: Callable[[], str], seed: int = 0) -> None:
         self.etcd = etcd
         self.served = Served()
@@ -64,7 +66,7 @@ class ApiServer:
         target = parse_path(request.path)
         match request.method:
             case "GET":
-                return self._get(target) if target.name else self._list(target, request)
+                return read(self.etcd, request)
             case "POST":
                 return self._create(target, json.loads(request.body or b"{}"))
             case "PUT":
@@ -75,19 +77,6 @@ class ApiServer:
                 return self._delete(target, json.loads(request.body or b"{}"))
             case _:
                 return failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
-
-    def _get(self, target: Target) -> Response:
-        found = self.etcd.get(target.plural, target.ref)
-        return _missing(target) if found is None else success(found)
-
-    def _list(self, target: Target, request: Request) -> Response:
-        revision, _, start = request.query.get("continue", f"{self.etcd.revision}:0").partition(":")
-        if int(revision) < self.etcd.compacted:
-            return failure(410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
-        items = self.etcd.all(target.plural, target.namespace, parse_selector(request.query.get("labelSelector", "")))
-        end = int(start) + int(request.query.get("limit", len(items) or 1))
-        metadata = {"resourceVersion": revision} | ({"continue": f"{revision}:{end}"} if end < len(items) else {})
-        return success({"kind": "List", "metadata": metadata, "items": items[int(start) : end]})
 
     def _create(self, target: Target, body: Json) -> Response:
         ref = Ref(target.namespace or "", body["metadata"]["name"])
@@ -144,6 +133,15 @@ class ApiServer:
         return success(old if after == old else self.etcd.put(target.plural, target.ref, after))
 
 
+def read(etcd: Etcd, request: Request) -> Response:
+    """A GET, of one object or of a list, answered from what is held there."""
+    target = parse_path(request.path)
+    if not target.name:
+        return _list(etcd, target, request)
+    found = etcd.get(target.plural, target.ref)
+    return _missing(target) if found is None else success(found)
+
+
 def parse_path(path: str) -> Target:
     """Understands core and group paths, namespaced or not."""
     parts = [unquote(part) for part in path.strip("/").split("/")]
@@ -163,6 +161,16 @@ def failure(code: int, reason: str, message: str, *, retry_after: str | None = N
     """An answer with a Status."""
     status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
     return Response(code, json.dumps({**status, "message": message, "details": details}).encode(), retry_after)
+
+
+def _list(etcd: Etcd, target: Target, request: Request) -> Response:
+    revision, _, start = request.query.get("continue", f"{etcd.revision}:0").partition(":")
+    if int(revision) < etcd.compacted:
+        return failure(410, "Expired", "The provided continue parameter is too old to display a consistent list result.")
+    items = etcd.all(target.plural, target.namespace, parse_selector(request.query.get("labelSelector", "")))
+    end = int(start) + int(request.query.get("limit", len(items) or 1))
+    metadata = {"resourceVersion": revision} | ({"continue": f"{revision}:{end}"} if end < len(items) else {})
+    return success({"kind": "List", "metadata": metadata, "items": items[int(start) : end]})
 
 
 def _missing(target: Target) -> Response:

@@ -2,7 +2,8 @@
 
 Rules:
 1. A request is named by its verb and resource in faults and logs: "PATCH kmskeys/status", "PUT leases", "WATCH kmskeys".
-2. A watch tells each write `delay` seconds after it happened, in order; a bookmark comes each minute.
+2. A watch tells each write `delay` seconds after it happened, or when its server knows of it (api_stale.py), in order; a bookmark comes each
+   minute.
 3. A watch from a version that was compacted begins with 200, and its first event is an ERROR of code 410.
 4. Streams are cut by cut_streams(), or end at their timeoutSeconds.
 """
@@ -17,6 +18,7 @@ from aiohttp import ClientPayloadError, ServerDisconnectedError
 from controller.kube import Request, Response, Stream
 from controller.selectors import parse_selector
 from tests.simulation.api_server import ApiServer, Target, failure, parse_path
+from tests.simulation.api_stale import StaleServer
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Entry
 from tests.simulation.faults import Fault
@@ -27,34 +29,34 @@ BOOKMARK_SECONDS = 60.0
 
 
 class ModelTransport:
-    """One replica's. delay: by how many seconds its watches lag behind."""
+    """One replica's. delay: by how many seconds its watches lag behind. server: the one that it is connected to; may be changed."""
 
-    def __init__(self, server: ApiServer, line: Line) -> None:
+    def __init__(self, server: ApiServer | StaleServer, line: Line) -> None:
         self.delay = 0.0
-        self._server = server
+        self.server = server
         self._line = line
         self._connections = 0
 
     def cut_streams(self) -> None:
         """Reset the connections of all watches."""
         self._connections += 1
-        self._server.etcd.wake()
+        self.server.etcd.wake()
 
     async def send(self, request: Request) -> Response:
         target = parse_path(request.path)
         call = self._call(request.method, target)
 
         def execute() -> Response:
-            before = self._server.etcd.revision
-            response = self._server.handle(request)
+            before = self.server.etcd.revision
+            response = self.server.handle(request)
             call.outcome = "OK" if response.status < 300 else str(response.status)
-            if self._server.etcd.revision > before:
-                call.wrote = self._server.etcd.revision
+            if self.server.etcd.revision > before:
+                call.wrote = self.server.etcd.revision
             return response
 
         response = await self._line.carry(call, LATENCY, execute)
         if target.has_status and response.status < 300:
-            self._server.served.answer(self._line.replica, response.body, _now(), holds=request.method == "PATCH")
+            self.server.served.answer(self._line.replica, response.body, _now(), holds=request.method == "PATCH")
         return response
 
     @asynccontextmanager
@@ -73,7 +75,7 @@ class ModelTransport:
         return Call(self._line.replica, "kube", f"{verb} {resource}", str(target.ref), writes=verb in {"POST", "PUT", "PATCH", "DELETE"})
 
     async def _watch(self, target: Target, request: Request) -> AsyncIterator[bytes]:
-        loop, etcd = asyncio.get_running_loop(), self._server.etcd
+        loop, etcd = asyncio.get_running_loop(), self.server.etcd
         selector = parse_selector(request.query.get("labelSelector", ""))
         sent, connection = int(request.query["resourceVersion"]), self._connections
         ends = loop.time() + int(request.query["timeoutSeconds"])
@@ -90,9 +92,9 @@ class ModelTransport:
             if coming and self._due(coming) <= 0:
                 sent = coming.revision
                 if told := coming.told(selector):
-                    self._server.served.show(self._line.replica, told[1], loop.time())
+                    self.server.served.show(self._line.replica, told[1], loop.time())
                     yield json.dumps({"type": told[0], "object": told[1]}).encode() + b"\n"
-                    self._server.served.hold(self._line.replica, told[1], loop.time())
+                    self.server.served.hold(self._line.replica, told[1], loop.time())
                 continue
             if loop.time() >= bookmark_at:
                 sent, bookmark_at = sent if coming else etcd.revision, bookmark_at + BOOKMARK_SECONDS
@@ -101,7 +103,7 @@ class ModelTransport:
             await _wait(news, min(left, bookmark_at - loop.time(), self._due(coming) if coming else left))
 
     def _due(self, entry: Entry) -> float:
-        return entry.at + self.delay - _now()
+        return entry.at + max(self.delay, self.server.behind) - _now()
 
 
 def _now() -> float:

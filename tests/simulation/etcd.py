@@ -53,6 +53,11 @@ class Etcd:
         self._clock = clock
         self._objects: dict[str, dict[Ref, Json]] = {}
 
+    @property
+    def now(self) -> float:
+        """In seconds of the loop."""
+        return self._clock()
+
     def get(self, plural: str, ref: Ref) -> Json | None:
         return self._objects.get(plural, {}).get(ref)
 
@@ -82,6 +87,15 @@ class Etcd:
         """Forget all history: no older version can be watched from any more."""
         self.compacted = self.revision
 
+    def as_it_was(self, moment: float) -> "Etcd":
+        """A copy of what was held then."""
+        past = Etcd(self._clock)
+        past.log = self.log[: bisect.bisect_right(self.log, moment, key=lambda entry: entry.at)]
+        for entry in past.log:
+            past._take(entry)
+        past.compacted = min(self.compacted, past.revision)
+        return past
+
     def at(self, revision: int) -> Entry:
         """The write that made this version."""
         return self.log[bisect.bisect_left(self.log, revision, key=lambda entry: entry.revision)]
@@ -97,6 +111,14 @@ class Etcd:
         """Let all watches look around."""
         self.news.set()
         self.news = asyncio.Event()
+
+    def _take(self, entry: Entry) -> None:
+        self.revision = entry.revision
+        held = self._objects.setdefault(entry.plural, {})
+        if entry.change == "DELETED":
+            del held[entry.ref]
+        else:
+            held[entry.ref] = entry.body
 
     def _versioned(self, body: Json) -> Json:
         self.revision += 1

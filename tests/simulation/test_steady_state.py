@@ -18,6 +18,7 @@ KINDS: tuple[Json, ...] = (
     {"keySpec": "RSA_4096", "keyUsage": "ENCRYPT_DECRYPT", "tags": {"a": "b"}},
     {"keySpec": "HMAC_256", "keyUsage": "GENERATE_VERIFY_MAC", "keyPolicy": OTHER_POLICY, "multiRegion": True},
 )
+CALM = {"lease_duration": timedelta(minutes=10), "renew_deadline": timedelta(minutes=5), "retry_period": timedelta(minutes=1)}
 NAMES = [f"key-{number}" for number in range(20)]
 
 
@@ -54,6 +55,27 @@ async def test_hundreds_of_keys_that_are_looked_at_write_nothing() -> None:
         assert world.traffic.names("aws", began) == {}
         assert set(world.traffic.names("kube", began)) == {"PUT leases"}
         assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 2 * len(names)
+
+
+@pytest.mark.holds("F26", "I17")
+async def test_a_day_of_one_key_of_each_kind_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be written now and then, such as a date, a time, a lease that is made anew, is written within a day.
+
+    The resync is the shipped one. The lease is renewed each minute, and hearts beat twice a minute: a thirtieth of the cost.
+    """
+    for seconds in ("controller.app.BEAT_SECONDS", "controller.server.TICK_SECONDS"):
+        monkeypatch.setattr(seconds, 30.0)
+    async with World() as world:
+        world.start("a", leader_elect=True, resync_interval=timedelta(minutes=10), **CALM)
+        for name, spec in zip(NAMES, KINDS, strict=False):
+            world.apply(name, **spec)
+        await world.ready(*NAMES[: len(KINDS)])
+        await world.advance(HOUR)
+        began = world.time
+        await world.advance(24 * HOUR)
+        assert world.traffic.names("aws", began) == {}
+        assert set(world.traffic.names("kube", began)) == {"PUT leases"}
+        assert world.traffic.names("aws", began, writes=False)["DescribeKey"] >= 24 * 5 * len(KINDS)
 
 
 @pytest.mark.holds("I17")
