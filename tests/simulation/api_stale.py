@@ -6,7 +6,8 @@ Rules:
    long one of its API servers was cut off.
 3. all_reads: these are old too. No sound cluster does this. It stands for an etcd member that has stopped to apply what the others have
    agreed on and answers all the same (3.5.0 to 3.5.2 could), and for a cache that somebody has put in front of an API server.
-4. Writes go to the current etcd at once, with all preconditions: an old view is no way around a resourceVersion or a uid. Their answers are new.
+4. Writes go to the current etcd at once, with all preconditions: an old view is no way around a resourceVersion or a uid. What answers them is
+   new.
 5. An object that is newer than the view is not there; a watch from a version that is newer is silent until the view has come so far.
 
 Not modelled: a whole etcd that was restored from a backup. There the truth itself is old, and writes go to it.

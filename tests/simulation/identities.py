@@ -30,15 +30,25 @@ class Identities:
 
     def __init__(self, *known: Credentials) -> None:
         self._known = {one.access_key_id: one for one in known}
+        self._expired: set[str] = set()
 
     def add(self, credentials: Credentials) -> None:
+        """Also those that were not valid for a while."""
         self._known[credentials.access_key_id] = credentials
+        self._expired.discard(credentials.access_key_id)
 
     def revoke(self, access_key_id: str) -> None:
-        del self._known[access_key_id]
+        self._known.pop(access_key_id, None)
+
+    def expire(self, access_key_id: str) -> None:
+        """The session is over."""
+        self._expired.add(access_key_id)
 
     def recognise(self, service: str, access_key_id: str, secret_access_key: str, region: str) -> Caller:
         """Raises RefusedError in the words of the service: KMS and STS have different ones."""
+        if access_key_id in self._expired:
+            code = "ExpiredToken" if service == "sts" else "ExpiredTokenException"
+            raise RefusedError(code, "The security token included in the request is expired", 403)
         known = self._known.get(access_key_id)
         if known is None:
             code = "InvalidClientTokenId" if service == "sts" else "UnrecognizedClientException"

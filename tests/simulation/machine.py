@@ -22,6 +22,7 @@ from tests.simulation.checks import CHECKED
 from tests.simulation.conftest import BUGS
 from tests.simulation.etcd import Json
 from tests.simulation.kms_model import late
+from tests.simulation.kms_quotas import PER_SECOND, RequestQuotas
 from tests.simulation.lines import undisturbed
 from tests.simulation.machine_dependents import DependentUsers
 from tests.simulation.machine_losses import Losses
@@ -49,14 +50,17 @@ class Machine(Processes, DependentUsers, Others, Losses, Wires):
 
     @initialize(
         pair=st.booleans(),
-        index_lag=st.sampled_from([0, 600]),
+        kms=st.tuples(st.sampled_from([0, 600]), st.booleans()),
         cast=CASTS,
         plain=PLAIN,
         special=SPECIAL,
         begun=BEGUN,
     )
-    def begin(self, pair: bool, index_lag: int, cast: tuple[str, ...], plain: Json, special: Json, begun: str) -> None:
+    def begin(self, pair: bool, kms: tuple[int, bool], cast: tuple[str, ...], plain: Json, special: Json, begun: str) -> None:
+        """kms: how late its tag index is, and whether request quotas hold."""
+        index_lag, has_quotas = kms
         self.make_world(pair=pair)
+        self.world.kms.quotas = RequestQuotas(PER_SECOND if has_quotas else {})
         self.world.kms.lags["GetResources"] = late(index_lag)
         self.index_is_late = index_lag > 0
         self.cast = cast
@@ -141,6 +145,7 @@ class Machine(Processes, DependentUsers, Others, Losses, Wires):
             self.world.aws.identities.add(credentials)
         for replica in self.alive():
             replica.transport.delay = 0.0
+            replica.transport.server = self.world.server
             self.in_loop(replica.thaw)
             self.in_loop(replica.transport.cut_streams)
 

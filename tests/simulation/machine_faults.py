@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
+from tests.simulation.api_transport import garbage as garbage_of_kube
 from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.api_transport import refused
 from tests.simulation.faults import Fault, delivered_twice, silence, slow
@@ -38,7 +39,31 @@ KUBE_CALLS = st.sampled_from(
         "WATCH *",
     ]
 )
-LAGGING = st.sampled_from(["DescribeKey", "ListKeys", "ListResourceTags", "GetKeyPolicy"])
+# What may arrive twice. Not the calls that cannot be repeated: nobody could keep a network from making two keys of one CreateKey.
+REPEATABLE = st.sampled_from(
+    [
+        "*Alias",
+        "*Grant",
+        "DisableKey*",
+        "EnableKey*",
+        "PutKeyPolicy",
+        "ScheduleKeyDeletion",
+        "TagResource",
+        "UntagResource",
+        "UpdateKeyDescription",
+    ]
+)
+LAGGING = st.sampled_from(
+    [
+        "DescribeKey",
+        "ListKeys",
+        "ListResourceTags",
+        "GetKeyPolicy",
+        "GetKeyRotationStatus",
+        "ListAliases",
+        "ListGrants",
+    ]
+)
 PERMISSIONS = st.sampled_from(
     [
         "EnableKeyRotation",
@@ -55,8 +80,11 @@ PERMISSIONS = st.sampled_from(
 )
 
 
+_REASONS = {401: "Unauthorized", 403: "Forbidden", 409: "Conflict", 429: "TooManyRequests"}
+
+
 def _kube_failure(code: int) -> Any:
-    reason = {409: "Conflict", 429: "TooManyRequests"}.get(code, "InternalError")
+    reason = _REASONS.get(code, "InternalError")
     return failure(code, reason, "no", retry_after="2" if code == 429 else None)
 
 
@@ -72,6 +100,8 @@ def aws_fault(kind: str, calls: str, times: int) -> Fault:
             fault = aws_wires.internal_error(calls, times)
         case "internal error after":
             fault = aws_wires.internal_error(calls, times, executes=True)
+        case "garbage":
+            fault = aws_wires.garbage(calls, times)
         case "throttled":
             fault = aws_wires.throttled(calls, times)
         case _:
@@ -90,6 +120,8 @@ def kube_fault(kind: str, calls: str, times: int) -> Fault:
             fault = slow(calls, 4.0, times)
         case "delivered twice":
             fault = delivered_twice(calls, times)
+        case "garbage":
+            fault = garbage_of_kube(calls, times)
         case code:
             fault = refused(calls, _kube_failure(int(code)), times)
     fault.target = "kube"

@@ -90,14 +90,17 @@ class Others(Life):
     def move_it_once_more(self, which: int) -> None:
         self.move_a_primary(which)
 
-    @rule(known=st.booleans(), provider=st.sampled_from(sorted(CREDENTIALS)))
-    def change_credentials(self, known: bool, provider: str) -> None:
-        self.did("credentials work again" if known else "credentials refused")
-        if known:
-            self.world.aws.identities.add(CREDENTIALS[provider])
-        else:
-            with suppress(KeyError):
-                self.world.aws.identities.revoke(CREDENTIALS[provider].access_key_id)
+    @rule(how=st.sampled_from(["work again", "refused", "expired"]), provider=st.sampled_from(sorted(CREDENTIALS)))
+    def change_credentials(self, how: str, provider: str) -> None:
+        self.did(f"credentials {how}")
+        credentials, identities = CREDENTIALS[provider], self.world.aws.identities
+        match how:
+            case "work again":
+                identities.add(credentials)
+            case "expired":
+                identities.expire(credentials.access_key_id)
+            case _:
+                identities.revoke(credentials.access_key_id)
 
     def outside(self, key: Key, operation: str, **parameters: Any) -> None:
         """What is refused is not done."""

@@ -3,12 +3,14 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from tests.simulation.api_stale import StaleServer
+from tests.simulation.faults import delivered_twice
 from tests.simulation.kms_model import flapping, late
 from tests.simulation.machine_base import Life
-from tests.simulation.machine_faults import AWS_CALLS, KUBE_CALLS, LAGGING, PERMISSIONS, aws_fault, kube_fault
+from tests.simulation.machine_faults import AWS_CALLS, KUBE_CALLS, LAGGING, PERMISSIONS, REPEATABLE, aws_fault, kube_fault
 
-AWS_FAULTS = ["lost answer", "lost request", "late answer", "internal error", "internal error after", "throttled", "silent"]
-KUBE_FAULTS = ["lost answer", "409", "429", "500", "silent", "late answer", "delivered twice"]
+AWS_FAULTS = ["lost answer", "lost request", "late answer", "internal error", "internal error after", "throttled", "silent", "garbage"]
+KUBE_FAULTS = ["lost answer", "401", "403", "409", "429", "500", "silent", "late answer", "delivered twice", "garbage"]
 TIMES = st.sampled_from([1, 2, 20])
 # The grace of these lives is 60 s: a new key that the index does not show has to be listed before. None of both can be made up for.
 LISTED_SECONDS = 30
@@ -21,6 +23,11 @@ class Wires(Life):
     def disturb_aws(self, kind: str, calls: str, times: int) -> None:
         self.did(f"fault {kind} of AWS")
         self.world.traffic.faults.on(aws_fault(kind, calls, times))
+
+    @rule(calls=REPEATABLE, times=TIMES)
+    def deliver_twice_to_aws(self, calls: str, times: int) -> None:
+        self.did("fault delivered twice to AWS")
+        self.world.traffic.faults.on(delivered_twice(calls, times, target="aws"))
 
     @rule(kind=st.sampled_from(KUBE_FAULTS), calls=KUBE_CALLS, times=TIMES)
     def disturb_kube(self, kind: str, calls: str, times: int) -> None:
@@ -44,6 +51,16 @@ class Wires(Life):
         self.did("watches lag")
         for replica in self.alive():
             replica.transport.delay = seconds
+
+    @rule(newest=st.booleans(), seconds=st.sampled_from([60.0, 300.0]), all_reads=st.booleans())
+    def change_the_server(self, newest: bool, seconds: float, all_reads: bool) -> None:
+        """Of one process, to one that is behind, or back. Its lease has a connection of its own. What is under way is cut."""
+        for replica in self.alive()[-1:] if newest else self.alive()[:1]:
+            current = self.world.server
+            is_back = replica.transport.server is not current
+            self.did("server up to date again" if is_back else f"server behind in {'all reads' if all_reads else 'cached reads'}")
+            replica.transport.server = current if is_back else StaleServer(current, seconds, all_reads=all_reads)
+            self.in_loop(replica.transport.cut_streams)
 
     @rule(compact=st.booleans())
     def cut_watches(self, compact: bool) -> None:

@@ -1,7 +1,5 @@
-"""A successor that is connected to an API server which is a minute, or five, behind: it makes and deletes nothing for what was, and catches up."""
+"""A successor whose API server is a minute, or five, behind: it makes and deletes nothing for what was, and catches up."""
 
-from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
@@ -11,7 +9,6 @@ from tests.simulation.aws_wires import internal_error
 from tests.simulation.calls import Call
 from tests.simulation.kms_model import late
 from tests.simulation.lines import Point
-from tests.simulation.replicas import Replica
 from tests.simulation.scenarios import FULL
 from tests.simulation.world import World
 

@@ -18,7 +18,7 @@ KINDS: tuple[Json, ...] = (
     {"keySpec": "RSA_4096", "keyUsage": "ENCRYPT_DECRYPT", "tags": {"a": "b"}},
     {"keySpec": "HMAC_256", "keyUsage": "GENERATE_VERIFY_MAC", "keyPolicy": OTHER_POLICY, "multiRegion": True},
 )
-CALM = {"lease_duration": timedelta(minutes=10), "renew_deadline": timedelta(minutes=5), "retry_period": timedelta(minutes=1)}
+CALM: Json = {"lease_duration": timedelta(minutes=10), "renew_deadline": timedelta(minutes=5), "retry_period": timedelta(minutes=1)}
 NAMES = [f"key-{number}" for number in range(20)]
 
 
