@@ -1,21 +1,24 @@
 """The keys of this cluster by the object that their owner tag names: how an object that was deleted and made again finds its key.
 
 Rules:
-1. The tag index is read once for each account and region, at the first need; keys that we make or claim are added at once. So a new object
-   costs no call. What another process tags meanwhile is seen by the next process.
-   The index is minutes late, so the keys that it does not show are looked at too, up to MOST_SCANNED of them: an account with more keys of
-   others relies on the index, and may make a second key for an object that was deleted, and made again, across a restart within minutes.
-2. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
-3. What is remembered of a key, some 400 bytes, stays as long as the process: within its window a key may come back, and nobody tells later
-   that it is gone for good.
-4. Where neither the index nor the list of keys can be read, no key comes back and new ones are made. That is said in the log.
+1. The tag index is read for each account and region at the first need. It is minutes late, so the keys that it does not show are looked at
+   too, up to MOST_SCANNED of them, and it is read again at the first need after that time, and then about once an hour (key_index.py). Keys
+   that we make, claim, find or see are added at once. So a new object costs no call.
+2. While a reading again lasts for longer than BRIEF_SECONDS, an object's own name is asked for by itself, which is one call.
+3. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
+4. Where the index cannot be read, every key is looked at. Where that is not allowed either, or a key hides its tags, no key may come back and a
+   new one may be made, until it is tried again after ten minutes. That is said in the log. Any other failure is raised, and nothing is made.
+
+Not promised: that a key is found which was made, or tagged, within minutes before this process needed its first, if AWS's views are late then
+and it was never seen here; nor one that another process (a shard of the ring) has made, or somebody has tagged by hand, within the last hour,
+or longer in an account where more than 18,000 keys are ours.
 """
 
 import asyncio
 import contextlib
 import functools
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import structlog
 
@@ -23,24 +26,33 @@ from aws.answers import KEYS, TAGGED, TAGS, decode, reading, was_seen
 from aws.clients import Connection
 from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError
+from aws.key_index import KeyIndex
+from aws.quotas import PER_SECOND
 from aws.search import READERS, observe_candidate
 from reconcilers.codes import THROTTLING_CODES
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG
-from reconcilers.states import Asked, ObservedKey
+from reconcilers.states import Asked, ObservedKey, Unobservable
 
 log = structlog.get_logger()
 
+Tags = dict[str, str]
+
 MOST_SCANNED = 1000  # two seconds at our half of KMS's quota for ListResourceTags
-DENIED_SECONDS = 600.0  # a permission that was missing is tried again after ten minutes
+BRIEF_SECONDS = 1.0  # two pages, or three, of the tag index
+INDEX_PAGE, LIST_PAGE = 100, 1000  # AWS's own limits
 
 
 class _Place:
-    """One account and region: owner to ARNs, and until when (loop time) the index is good."""
+    """One account and region."""
 
     def __init__(self) -> None:
-        self.arns: defaultdict[str, set[str]] = defaultdict(set)
-        self.good_until = 0.0
+        self.index = KeyIndex()
         self.loading: asyncio.Task[None] | None = None
+
+    def loaded(self, task: asyncio.Task[None]) -> None:
+        """The task has ended; it would keep alive the errand of the pass that began it."""
+        was_seen(task)
+        self.loading = None
 
 
 class EarlierKeys:
@@ -52,69 +64,113 @@ class EarlierKeys:
 
     async def of(self, connection: Connection, owner: str, asked: Asked) -> tuple[ObservedKey, ...]:
         """The keys whose owner tag is this namespace/name, each observed. Raises AWSError."""
-        place = self._places[connection.account_id, connection.region]
-        if asyncio.get_running_loop().time() >= place.good_until:
-            await self._loaded(connection, place)
-        seen = [await observe_candidate(connection, arn, asked) for arn in sorted(place.arns.get(owner, ()))]
+        place = self._place(connection)
+        asked_alone: Iterable[str] = ()
+        if not place.index.is_good(asyncio.get_running_loop().time()):
+            asked_alone = await self._read_again(connection, place, owner)
+        arns = place.index.of(owner).union(asked_alone)
+        seen = [await observe_candidate(connection, arn, asked) for arn in sorted(arns)]
         return tuple(key for key in seen if isinstance(key, ObservedKey))
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
         """A key that was made or claimed just now; the tag index will know it in some minutes."""
-        self._places[connection.account_id, connection.region].arns[owner].add(arn)
+        self._place(connection).index.note(owner, arn)
 
-    async def _loaded(self, connection: Connection, place: _Place) -> None:
-        """One load for all who wait; it goes on when one of them gives up."""
-        if place.loading is None or place.loading.done():
-            place.loading = asyncio.create_task(self._load(connection, place), name="load earlier keys")
-            place.loading.add_done_callback(was_seen)
-        await asyncio.shield(place.loading)
+    def saw(self, connection: Connection, key: ObservedKey) -> None:
+        """A pass has observed this key; AWS's lists may not show it yet."""
+        tags = key.tags
+        if not isinstance(tags, Unobservable) and tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
+            self.remember(connection, tags[OWNER_TAG], key.arn)
 
-    async def _load(self, connection: Connection, place: _Place) -> None:
+    def _place(self, connection: Connection) -> _Place:
+        return self._places[connection.account_id, connection.region]
+
+    async def _read_again(self, connection: Connection, place: _Place, owner: str) -> Iterable[str]:
+        """One reading for all who wait; it goes on when one of them gives up. The keys of this name, where it is asked for by itself."""
+        loading = place.loading
+        if loading is None:
+            loading = place.loading = asyncio.create_task(self._load(connection, place.index), name="load earlier keys")
+            loading.add_done_callback(place.loaded)
+        if place.index.took > BRIEF_SECONDS:
+            with contextlib.suppress(AWSError):  # told by the reading, which is waited for then
+                return await _indexed(connection, {CLUSTER_TAG: self._cluster_id, OWNER_TAG: owner})
+        await asyncio.shield(loading)
+        return ()
+
+    async def _load(self, connection: Connection, index: KeyIndex) -> None:
+        clock = asyncio.get_running_loop().time
+        index.begin(clock())
         with nobodys():
-            indexed = await self._indexed(connection)
-            unindexed = await self._unindexed(connection, indexed or {})
-        for arn, tags in ((indexed or {}) | (unindexed or {})).items():
-            if tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
-                place.arns[tags[OWNER_TAG]].add(arn)
-        known = indexed is not None or unindexed is not None
-        place.good_until = float("inf") if known else asyncio.get_running_loop().time() + DENIED_SECONDS
+            indexed = await self._all_indexed(connection, is_first=not index.was_read)
+            scan = await _scanned(connection, indexed)
+        tagged = (indexed or {}) | scan.tags
+        ours = ((tags[OWNER_TAG], arn) for arn, tags in tagged.items() if tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags)
+        index.end(ours, clock(), whole=indexed is not None or scan.whole, cost=_cost(len(indexed or {}), scan))
 
-    async def _indexed(self, connection: Connection) -> dict[str, dict[str, str]] | None:
+    async def _all_indexed(self, connection: Connection, *, is_first: bool) -> dict[str, Tags] | None:
         """The tags of the keys that the tag index shows; None where it cannot be asked: denied, or no such endpoint here."""
-        filters = [{"Key": CLUSTER_TAG, "Values": [self._cluster_id]}]
         try:
-            found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100})
+            return await _indexed(connection, {CLUSTER_TAG: self._cluster_id})
         except AWSError as error:
-            if error.failure.code in THROTTLING_CODES:
+            # Others, who use its quota up, may make the first reading late, but do not hold up new objects again and again.
+            if is_first and error.failure.code in THROTTLING_CODES:
                 raise
             log.warning("tag_index_unknown", operation=error.failure.operation, code=error.failure.code, account=connection.account_id)
             return None
-        return decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
-
-    async def _unindexed(self, connection: Connection, indexed: Container[str]) -> dict[str, dict[str, str]] | None:
-        """The tags of the keys that the index does not show; None if there are too many, or if we may not look."""
-        try:
-            listed = await KEYS.read(connection, {"Limit": 1000})
-        except BlockedError:
-            return None
-        arns = [arn for arn in decode("ListKeys", lambda: [key["KeyArn"] for key in listed]) if arn not in indexed]
-        if len(arns) > MOST_SCANNED:
-            return None
-        tags: dict[str, dict[str, str]] = {}
-        remaining = iter(arns)
-        async with reading() as group:
-            for _ in range(READERS):
-                group.create_task(_read_tags(connection, remaining, tags))
-        return tags
 
 
-async def _read_tags(connection: Connection, arns: Iterator[str], tags: dict[str, dict[str, str]]) -> None:
-    """One of several readers that share the iterator. A key that is gone or hides its tags is none of ours."""
-    for arn in arns:
-        with contextlib.suppress(BlockedError, NotFoundError):
-            found = await TAGS.read(connection, {"KeyId": arn})
-            tags[arn] = decode("ListResourceTags", functools.partial(_pairs, found, "TagKey", "TagValue"))
+class _Scan:
+    """The tags of the keys that the index does not show. whole: none was left out. listed: how many there are; asked: how many were read."""
+
+    def __init__(self, *, whole: bool, listed: int = 0) -> None:
+        self.tags: dict[str, Tags] = {}
+        self.whole = whole
+        self.listed = listed
+        self.asked = 0
+
+    async def read(self, connection: Connection, arns: Iterator[str]) -> None:
+        """One of several readers that share the iterator. A key that is gone has no tags; one that hides them may be ours."""
+        for arn in arns:
+            self.asked += 1
+            try:
+                found = await TAGS.read(connection, {"KeyId": arn})
+            except NotFoundError:
+                continue
+            except BlockedError as error:
+                if self.whole:
+                    log.info("tags_hidden", key=arn, code=error.failure.code)
+                self.whole = False
+                continue
+            self.tags[arn] = decode("ListResourceTags", functools.partial(_pairs, found, "TagKey", "TagValue"))
 
 
-def _pairs(tags: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
+async def _indexed(connection: Connection, tags: Tags) -> dict[str, Tags]:
+    filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
+    found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": INDEX_PAGE})
+    return decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
+
+
+async def _scanned(connection: Connection, indexed: Container[str] | None) -> _Scan:
+    """A look at the keys that the index does not show; at none if there are too many, and at all if there is no index."""
+    try:
+        listed = await KEYS.read(connection, {"Limit": LIST_PAGE})
+    except BlockedError:
+        return _Scan(whole=False)
+    arns = [arn for arn in decode("ListKeys", lambda: [key["KeyArn"] for key in listed]) if indexed is None or arn not in indexed]
+    if indexed is not None and len(arns) > MOST_SCANNED:
+        return _Scan(whole=False, listed=len(listed))
+    scan, remaining = _Scan(whole=True, listed=len(listed)), iter(arns)
+    async with reading() as group:
+        for _ in range(READERS):
+            group.create_task(scan.read(connection, remaining))
+    return scan
+
+
+def _cost(indexed: int, scan: _Scan) -> float:
+    """For how many seconds a reading took the whole quota of the operation of which it took most."""
+    calls = {"GetResources": indexed / INDEX_PAGE, "ListKeys": scan.listed / LIST_PAGE, "ListResourceTags": scan.asked}
+    return max(number / PER_SECOND[operation] for operation, number in calls.items())
+
+
+def _pairs(tags: list[dict[str, str]], key: str, value: str) -> Tags:
     return {tag[key]: tag[value] for tag in tags}

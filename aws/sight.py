@@ -45,7 +45,10 @@ class Sight:
     async def observe(self, connection: Connection, key: KeyObject, now: datetime) -> Seen:
         """The observation that a plan for this object is made from. Raises AWSError."""
         wish = asked(key)
-        return await self._everywhere(connection, await self._observe(connection, key, wish, now), wish)
+        seen = await self._observe(connection, key, wish, now)
+        for one in _shown(seen):
+            self._earlier.saw(connection, one)
+        return await self._everywhere(connection, seen, wish)
 
     async def look(self, connection: Connection, key: str, wish: Asked) -> ObservedKey | Missing:
         """One key (id or ARN) with its replicas. Raises AWSError."""
@@ -108,6 +111,18 @@ class Sight:
                 return NotCreated(await _each(connection, seen.earlier, wish))
             case _:
                 return seen
+
+
+def _shown(seen: Seen) -> tuple[ObservedKey, ...]:
+    match seen:
+        case ObservedKey():
+            return (seen,)
+        case Offered(found=ObservedKey() as found):
+            return (found,)
+        case Candidates():
+            return seen.keys
+        case _:
+            return ()
 
 
 async def _each(connection: Connection, keys: tuple[ObservedKey, ...], wish: Asked) -> tuple[ObservedKey, ...]:

@@ -1,4 +1,4 @@
-"""The index of earlier keys: read once, added to, never believed."""
+"""The index of earlier keys: read now and then, added to, never believed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from aws.credentials import Access
-from aws.earlier import DENIED_SECONDS, EarlierKeys
+from aws.earlier import EarlierKeys
 from aws.errors import RetryableError
+from aws.key_index import DENIED_SECONDS, LAG_SECONDS
+from aws.quotas import RateLimits
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
 from reconcilers.states import Asked
 from tests.aws.test_search import DENIED, Account, arn
@@ -25,11 +27,22 @@ class Indexed(Account):
         return {"ResourceTagMappingList": [{"ResourceARN": arn(name), "Tags": listed} for name, listed in tags.items()]}
 
 
+class Paged(Indexed):
+    """One whose index shows all keys, one on a page."""
+
+    def _resources(self, access: Access, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = {one["Key"]: one["Values"][0] for one in parameters["TagFilters"]}
+        names = [name for name, tags in self.keys.items() if tags.items() >= wanted.items()]
+        at = int(parameters.get("PaginationToken", 0))
+        self.index = names[at : at + 1]
+        return super()._resources(access, parameters) | {"PaginationToken": str(at + 1) if at + 1 < len(names) else ""}
+
+
 async def of(account: Account, earlier: EarlierKeys, owner: str = "shop/orders") -> list[str]:
     return [key.key_id for key in await earlier.of(await account.connection(), owner, Asked())]
 
 
-async def test_the_index_is_read_once_and_costs_a_new_name_no_call() -> None:
+async def test_the_index_is_read_and_then_costs_a_new_name_no_call() -> None:
     account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
     account.index = ["mine"]
     assert await of(account, earlier) == ["mine"]
@@ -89,3 +102,50 @@ async def test_a_failure_that_passes_is_raised_because_no_index_is_not_an_empty_
         await of(account, earlier)
     account.refused = {}
     assert await of(account, earlier) == ["mine"]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("code", [DENIED, "ThrottledException", "InternalServiceException"])
+async def test_when_it_is_read_again_and_cannot_be_every_key_is_looked_at(code: str) -> None:
+    account, earlier = Indexed(), EarlierKeys("cluster")
+    assert await of(account, earlier) == []
+    account.keys["mine"], account.refused = OURS, {"GetResources": code}
+    await asyncio.sleep(LAG_SECONDS)
+    assert await of(account, earlier) == ["mine"]
+
+
+@pytest.mark.virtual_time
+async def test_without_the_index_a_key_that_hides_its_tags_is_looked_at_again() -> None:
+    account, earlier = Indexed(mine=OURS), EarlierKeys("cluster")
+    account.refused = {"GetResources": DENIED, "mine": DENIED}
+    for _ in range(3):
+        assert await of(account, earlier) == []
+        await asyncio.sleep(DENIED_SECONDS)
+    account.refused = {"GetResources": DENIED}
+    assert await of(account, earlier) == ["mine"]
+
+
+async def test_without_the_index_there_are_never_too_many_keys_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aws.earlier.MOST_SCANNED", 1)
+    account, earlier = Indexed(first={}, second={}, mine=OURS), EarlierKeys("cluster")
+    assert await of(account, earlier) == []
+    account.refused = {"GetResources": DENIED}
+    assert await of(account, EarlierKeys("cluster")) == ["mine"]
+
+
+@pytest.mark.virtual_time
+async def test_while_a_large_index_is_read_again_an_object_asks_for_its_own_name() -> None:
+    account, earlier = Paged(**{f"other-{number}": OURS | {OWNER_TAG: f"shop/{number}"} for number in range(9)}), EarlierKeys("cluster")
+    connection = await account.connection(RateLimits(per_operation={"GetResources": 1}))
+    assert await earlier.of(connection, "shop/orders", Asked()) == ()
+    account.keys["mine"] = OURS
+    await asyncio.sleep(LAG_SECONDS)
+    asked, began = len(account.asked), asyncio.get_running_loop().time()
+    for _ in range(2):
+        assert [key.key_id for key in await earlier.of(connection, "shop/orders", Asked())] == ["mine"]
+        assert await earlier.of(connection, "shop/invoices", Asked()) == ()
+    assert asyncio.get_running_loop().time() - began < 9
+    await asyncio.sleep(60)
+    assert account.operations()[asked:].count("GetResources") == 4 + 10
+    assert [key.key_id for key in await earlier.of(connection, "shop/orders", Asked())] == ["mine"]
+    assert account.operations()[asked:].count("GetResources") == 4 + 10
