@@ -11,6 +11,7 @@ from reconcilers.key_status import CreationAttempt, KMSKeyStatus, LastError
 from reconcilers.names import CLUSTER_TAG, KMSKEY_FINALIZER, OWNER_TAG, UID_TAG
 from reconcilers.states import Candidates, KeyObject, Missing, NotCreated, ObservedKey, Offered, Operator, Seen
 from tests.aws.test_cluster_keys import Indexed, connect
+from tests.reconcilers.builders import ages
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 OPERATOR = Operator("cluster", DeletionPolicy.DELETE, timedelta(minutes=5), allow_policy_lockout_bypass=False)
@@ -24,9 +25,9 @@ async def look(aws: Indexed, key: KeyObject) -> Seen:
 
 
 def attempted(age: timedelta) -> KeyObject:
-    """An object whose CreateKey was sent `age` ago, and not answered."""
+    """An object whose CreateKey was sent `age` ago, as this process knows, and not answered."""
     status = KMSKeyStatus(creation_attempt=CreationAttempt(id="uid.1", time=NOW - age, count=1))
-    return replace(NEW, finalizers=(KMSKEY_FINALIZER,), status=status)
+    return replace(NEW, finalizers=(KMSKEY_FINALIZER,), status=status, ages=ages(status, NOW))
 
 
 def ids(keys: tuple[ObservedKey, ...]) -> list[str]:
