@@ -66,7 +66,7 @@ class Machine(Processes, DependentUsers, Others, Losses, Wires):
         self.cast = cast
         self._prepare()
         self.live = True
-        self.start()
+        self.begin_process()
         self.apply(0, plain, BOTH | special)
         if begun != "only just":
             self.run(self.world.until(lambda: is_at_rest(self.world, self.promises.specs)))
@@ -144,6 +144,7 @@ class Machine(Processes, DependentUsers, Others, Losses, Wires):
         for credentials in CREDENTIALS.values():
             self.world.aws.identities.add(credentials)
         for replica in self.alive():
+            replica.clock.set_right()
             replica.transport.delay = 0.0
             replica.transport.server = self.world.server
             self.in_loop(replica.thaw)

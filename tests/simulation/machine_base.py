@@ -65,10 +65,10 @@ class Life(RuleBasedStateMachine):
         self.world = self.run(_made())
         self.promises = Invariants(self.world)
 
-    def begin_process(self) -> None:
-        """One more process of the operator."""
+    def begin_process(self, ahead: float = 0.0) -> None:
+        """One more process of the operator, whose wall clock is so many seconds ahead."""
         self.number += 1
-        self.in_loop(lambda: self.world.start(f"r{self.number}", **self.settings))
+        self.in_loop(lambda: self.world.start(f"r{self.number}", ahead, **self.settings))
 
     def alive(self) -> list[Replica]:
         """Those that stand still too."""

@@ -1,7 +1,8 @@
 """What happens to the processes of a random life, and how time goes by: started, stopped, killed at a point, frozen, cut off.
 
 One process works alone, without a lease, or two share one. A frozen process, or one that is cut off from the API server, is alive while the
-world goes on: the other one takes over, and for a while both may think that they lead.
+world goes on: the other one takes over, and for a while both may think that they lead. Their wall clocks are right, or off by as much as AWS
+lets pass, and jump in between.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from tests.virtual_time import VirtualTimeLoop
 
 SECONDS = st.sampled_from([0.004, 0.012, 0.02, 0.05, 0.3, 1.0, 7.0, 35.0, 100.0])
 ABSENCES = st.sampled_from([1.0, 4.0, 12.0, 25.0, 60.0])
+AHEAD = st.sampled_from([0.0, -290.0, 290.0])
 FIRST = st.booleans()  # whether it is the leader that is meant, or another one
 # Traffic that is not about a key.
 ELSEWHERE = ("LIST", "WATCH", "leases", "events", "secrets", "namespaces", "awsproviders", "GetCallerIdentity")
@@ -32,10 +34,17 @@ class Processes(Users):
     """One or two."""
 
     @precondition(lambda self: self.live and len(self.alive()) < (2 if self.settings["leader_elect"] else 1))
-    @rule()
-    def start(self) -> None:
+    @rule(ahead=AHEAD)
+    def start(self, ahead: float) -> None:
         self.did("start")
-        self.begin_process()
+        self.begin_process(ahead)
+
+    @rule(leads=FIRST, ahead=AHEAD)
+    def jump(self, leads: bool, ahead: float) -> None:
+        """Of a wall clock, that is so many seconds ahead from then on."""
+        for replica in self._chosen(leads):
+            self.did("clock jumps")
+            replica.clock.jump(ahead - replica.clock.ahead)
 
     @rule(code=st.sampled_from(["kill", "terminate"]))
     def stop(self, code: str) -> None:

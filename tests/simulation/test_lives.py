@@ -27,6 +27,15 @@ def a_second_key_beside_one_that_few_views_show(life: Machine) -> None:
     life.advance(seconds=100.0)
 
 
+def a_second_key_by_a_clock_that_jumped(life: Machine) -> None:
+    begun(life, KEYS, index_lag=600)
+    life.let_reads_lag(seconds=30, operations="ListKeys", flaps=False)
+    life.disturb_aws(kind="lost answer", calls="CreateKey", times=1)
+    life.advance(seconds=1.0)
+    life.jump(leads=True, ahead=290.0)
+    life.advance(seconds=7.0)
+
+
 def the_end_of_a_replica_that_came_back_within_a_late_watch(life: Machine) -> None:
     begun(life, REGIONS, how="settled")
     for _ in range(6):
@@ -55,6 +64,7 @@ def an_end_by_a_policy_that_was_changed_before(life: Machine) -> None:
 
 LIVES: list[Steps] = [
     a_second_key_beside_one_that_few_views_show,
+    a_second_key_by_a_clock_that_jumped,
     the_end_of_a_replica_that_came_back_within_a_late_watch,
     a_tag_of_before_on_a_replica_that_was_let_go_and_came_back,
     an_end_by_a_policy_that_was_changed_before,
