@@ -1,13 +1,14 @@
 """How a scenario is played in a world of its own, with or without something that goes wrong on the way, and what has become of the world then.
 
-The points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events, the lease.
-The awaits are all of the process, whatever it waits for there, the background's too.
+The points are all requests, before they are sent and after they were executed, except the background's: lists, watches, events. Where there
+is a lease its requests are points too, nobody writes to AWS who does not hold it, and only its renewals go on in the end. The awaits are all
+of the process, whatever it waits for there, the background's too.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -16,12 +17,14 @@ from tests.simulation.attempts import look_at_attempts
 from tests.simulation.calls import Call
 from tests.simulation.etcd import Json
 from tests.simulation.kms_keys import Key
-from tests.simulation.lines import Point, undisturbed
+from tests.simulation.lines import Point
 from tests.simulation.replicas import Replica
+from tests.simulation.tenure import only_the_holder_wrote
 from tests.simulation.world import START, World
 
 DOORS = ("aws.channels", "aws.clients", "controller.kube")
-BACKGROUND = ("LIST", "WATCH", "leases", "events")
+LEASES = "leases"
+BACKGROUND = ("LIST", "WATCH", "events")
 # The first resync after a change learns what no answer to a write tells, such as the date of the next rotation; the second learns nothing.
 RESYNC_SECONDS = 67.0
 
@@ -65,6 +68,33 @@ class Outcome:
     exits: tuple[int, ...]
 
 
+@dataclass
+class _Course:
+    """What a run passes from the deed to its end, and what goes wrong where. sent: the writes to AWS that set out, to the very end."""
+
+    world: World
+    disturbances: Mapping[int, Disturbance]
+    at_awaits: Mapping[int, AtAwait]
+    points: list[str] = field(default_factory=list)
+    awaits: list[str] = field(default_factory=list)
+    sent: list[Call] = field(default_factory=list)
+    is_over: bool = False
+
+    def step(self, replica: Replica, task: asyncio.Task[Any]) -> None:
+        if not self.is_over and replica.exit_code is None:
+            self.awaits.append(place(task))
+            self.at_awaits.get(len(self.awaits) - 1, _nothing)(self.world, replica)
+
+    def watch(self, call: Call, point: Point) -> float:
+        if (point, call.target) == ("before", "aws") and call.writes:
+            self.sent.append(call)
+        if self.is_over or any(word in call.name for word in BACKGROUND) or self.world.replicas[call.replica].exit_code is not None:
+            return 0.0
+        self.points.append(f"{point} {call.name}")
+        disturb = self.disturbances.get(len(self.points) - 1)
+        return disturb(self.world, call, point) if disturb else 0.0
+
+
 async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = NEVER, at_awaits: Mapping[int, AtAwait] = NEVER) -> Outcome:
     """Carry out the scenario, beginning with replica "a"; at the points and awaits of these numbers, from 0, the world is disturbed.
 
@@ -74,30 +104,18 @@ async def play(scenario: Playable, disturbances: Mapping[int, Disturbance] = NEV
         world.start("a")
         await scenario.prepare(world)
         await world.advance(1)
-        points: list[str] = []
-        awaits: list[str] = []
-
-        def step(replica: Replica, task: asyncio.Task[Any]) -> None:
-            if replica.exit_code is None:
-                awaits.append(place(task))
-                at_awaits.get(len(awaits) - 1, _nothing)(world, replica)
-
-        def watch(call: Call, point: Point) -> float:
-            if any(word in call.name for word in BACKGROUND) or world.replicas[call.replica].exit_code is not None:
-                return 0.0
-            points.append(f"{point} {call.name}")
-            disturb = disturbances.get(len(points) - 1)
-            return disturb(world, call, point) if disturb else 0.0
-
-        began = world.time
-        world.traffic.watcher = watch
-        world.turns.before_step = step
+        began, course = world.time, _Course(world, disturbances, at_awaits)
+        world.traffic.watcher, world.turns.before_step = course.watch, course.step
         scenario.act(world)
         try:
-            await _settle(world, scenario)
+            await scenario.settle(world)
+            course.is_over = True
+            await _rest(world)
         finally:
             look_at_attempts(world.etcd.log, world.traffic.calls)
-        return _outcome(world, scenario, began, tuple(points), tuple(awaits))
+            if scenario.settings.get("leader_elect"):
+                only_the_holder_wrote(world, course.sent)
+        return _outcome(world, scenario, began, tuple(course.points), tuple(course.awaits))
 
 
 def place(task: asyncio.Task[Any]) -> str:
@@ -118,16 +136,13 @@ def _nothing(_world: World, _replica: Replica) -> None:
     """What happens at most awaits."""
 
 
-async def _settle(world: World, scenario: Playable) -> None:
-    await scenario.settle(world)
-    world.traffic.watcher = undisturbed
-    world.turns.before_step = None
+async def _rest(world: World) -> None:
     settled = world.time
     await world.advance(RESYNC_SECONDS)
     quiet_since = world.time
     await world.advance(RESYNC_SECONDS)
     assert not world.traffic.executed("aws", settled), world.told()
-    assert not world.traffic.executed("kube", quiet_since), world.told()
+    assert not [call for call in world.traffic.executed("kube", quiet_since) if LEASES not in call.name], world.told()
 
 
 def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...], awaits: tuple[str, ...]) -> Outcome:

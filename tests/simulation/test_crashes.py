@@ -1,13 +1,26 @@
 """Every scenario, with one thing that goes wrong at each point of its traffic in turn; some also with two, at some pairs of points.
 
-All scenarios together have some 4,300 awaits. Each of them is crashed at by `make soak`; here each scenario is at one of EVERY_AWAIT, of which
+All scenarios together have some 4,800 awaits. Each of them is crashed at by `make soak`; here each scenario is at one of EVERY_AWAIT, of which
 the first is another one in each scenario. Of a few scenarios not all points are disturbed here either.
 """
 
 import pytest
 
 from tests.simulation.detours import DETOURS
-from tests.simulation.disturbances import ALL, crash, crashes, lose, pairs, shut_down, singles, undisturbed
+from tests.simulation.disturbances import (
+    ALL,
+    crash,
+    crash_there,
+    each_await,
+    freeze,
+    freeze_there,
+    lose,
+    pairs,
+    shut_down,
+    singles,
+    undisturbed,
+)
+from tests.simulation.leased import LEASED
 from tests.simulation.plays import Disturbance
 from tests.simulation.world import World
 
@@ -16,7 +29,7 @@ EVERY = 12
 EVERY_AWAIT = 9
 EVERY_POINT = 3
 # What is disturbed at one of EVERY_POINT only.
-RARELY = {*DETOURS, "change a replica", "let a replica be as its key"}
+RARELY = {*DETOURS, *LEASED, "change a replica", "let a replica be as its key"}
 
 each_scenario = pytest.mark.parametrize("name", ALL)
 
@@ -30,7 +43,7 @@ def test_a_crash_at_any_point_changes_nothing_in_the_end(name: str) -> None:
 @pytest.mark.holds("F1", "F2", "F3", "F4", "F5", "F7", "F9", "I20")
 @each_scenario
 def test_a_crash_at_any_await_changes_nothing_in_the_end(name: str) -> None:
-    found = [one for _, found in crashes(name, EVERY_AWAIT, list(ALL).index(name) % EVERY_AWAIT) for one in found]
+    found = [one for _, found in each_await(name, crash_there, EVERY_AWAIT, list(ALL).index(name) % EVERY_AWAIT) for one in found]
     assert found == []
 
 
@@ -44,6 +57,13 @@ def test_a_lost_answer_at_any_point_changes_nothing_in_the_end(name: str) -> Non
 @each_scenario
 def test_a_shutdown_at_any_point_is_in_order_and_changes_nothing_in_the_end(name: str) -> None:
     assert _found(name, shut_down) == []
+
+
+@pytest.mark.holds("F43", "I7", "I20")
+@pytest.mark.parametrize("name", LEASED)
+def test_a_leader_that_stands_still_beside_another_process_changes_nothing_in_the_end(name: str) -> None:
+    at_awaits = [one for _, found in each_await(name, freeze_there, EVERY_AWAIT) for one in found]
+    assert _found(name, freeze) + at_awaits == []
 
 
 @pytest.mark.holds("F7", "F29", "I20")

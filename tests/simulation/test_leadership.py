@@ -5,43 +5,22 @@ from functools import partial
 
 import pytest
 
-from aws.channels import CALL_SECONDS
 from controller import kinds
 from controller.leases import LEASE_NAME
 from controller.workers import Workers
-from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
 from tests.simulation.calls import Call
 from tests.simulation.faults import Fault, silence
 from tests.simulation.lines import Point, undisturbed
 from tests.simulation.scenarios import FULL
+from tests.simulation.tenure import DURATION, only_the_holder_wrote
 from tests.simulation.world import World
 from tests.virtual_time import VirtualTimeLoop
 
 pytestmark = pytest.mark.virtual_time
 
-DURATION = 15.0
 RENEW_DEADLINE = 10.0
 ENDLESS = 10**9
-# A write may be answered so long after it was sent; until then nobody else may lead.
-LONGEST_AGE = DURATION - min(CALL_SECONDS, DURATION / 2) + aws_wires.LATENCY
-
-
-def _holder_at(world: World, at: float) -> tuple[str, float]:
-    """Whose the lease was then, by the API server, and since when it had not been renewed."""
-    renewals = [e for e in world.etcd.log if e.plural == "leases" and e.ref.name == LEASE_NAME and e.at <= at]
-    if not renewals:
-        return "", 0.0
-    return str(renewals[-1].body["spec"].get("holderIdentity", "")), at - renewals[-1].at
-
-
-def _assert_only_the_holder_wrote(world: World) -> None:
-    writes = [call for call in world.traffic.calls if call.target == "aws" and call.writes]
-    assert writes
-    for call in writes:
-        holder, age = _holder_at(world, call.at)
-        assert holder == call.replica, f"{call}, and the lease was {holder}'s"
-        assert age <= LONGEST_AGE, f"{call}, {age:.1f} s after the last renewal"
 
 
 def _give_lease_to(world: World, holder: str) -> None:
@@ -66,7 +45,7 @@ async def test_a_standby_takes_over_from_a_leader_that_was_killed() -> None:
         world.replicas["a"].kill()
         world.apply("second", **FULL)
         await world.ready("second", within=DURATION + 5)
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 async def test_a_standby_takes_over_at_once_from_a_leader_that_was_stopped() -> None:
@@ -79,7 +58,7 @@ async def test_a_standby_takes_over_at_once_from_a_leader_that_was_stopped() -> 
         await world.ready("second", within=3)
         assert world.replicas["a"].exit_code == 0
         assert {call.replica for call in world.traffic.executed("aws", stopped)} == {"b"}
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 @pytest.mark.holds("F41", "I7")
@@ -94,7 +73,7 @@ async def test_a_leader_that_cannot_renew_stops_writing_before_the_other_begins(
         await world.ready(*(f"key-{number}" for number in range(60)))
         assert cut_off.exit_code == 1
         assert len(world.kms.made) == 61
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 @pytest.mark.holds("F41", "F14")
@@ -107,7 +86,7 @@ async def test_a_leader_cut_off_from_the_api_server_makes_no_key_twice() -> None
         await world.ready("second", within=300)
         assert world.replicas["a"].exit_code == 1
         assert len(world.kms.made) == 2
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 AWAY = {
@@ -137,7 +116,7 @@ async def test_while_the_api_server_is_away_for_half_an_hour_nobody_leads_and_no
         world.traffic.faults.off(outage)
         await world.ready("first", "second", within=60)
         assert len(world.kms.made) == 2
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 @pytest.mark.holds("F11")
@@ -199,7 +178,7 @@ async def test_a_stopped_standby_ends_with_0_and_releases_nothing() -> None:
         assert await world.replicas["b"].ended() == 0
         world.apply("second", **FULL)
         await world.ready("second", within=3)
-        _assert_only_the_holder_wrote(world)
+        only_the_holder_wrote(world)
 
 
 @pytest.mark.holds("F43")

@@ -8,13 +8,25 @@ from dataclasses import dataclass, field
 from structlog.testing import capture_logs
 
 from tests.simulation.checks import CHECKED
-from tests.simulation.disturbances import crash, crashes, lose, pairs, shut_down, singles, undisturbed
+from tests.simulation.disturbances import (
+    crash,
+    crash_there,
+    each_await,
+    freeze,
+    freeze_there,
+    lose,
+    pairs,
+    shut_down,
+    singles,
+    undisturbed,
+)
 from tests.simulation.machine_base import COVERED
-from tests.simulation.plays import Disturbance
+from tests.simulation.plays import AtAwait, Disturbance
 from tests.simulation.random_runs import run
 
 PARTS = 4
-KINDS: dict[str, Disturbance] = {"crash": crash, "lost answer": lose, "shutdown": shut_down}
+KINDS: dict[str, Disturbance] = {"crash": crash, "lost answer": lose, "shutdown": shut_down, "freeze": freeze}
+AT_AWAITS: dict[str, AtAwait] = {"crash": crash_there, "freeze": freeze_there}
 
 
 @dataclass(frozen=True)
@@ -27,9 +39,10 @@ class Exhaustive:
 
 @dataclass(frozen=True)
 class Awaits:
-    """A scenario, crashed once, at each await."""
+    """A scenario, disturbed once, at each await."""
 
     scenario: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,8 @@ class Pairs:
     """A scenario, disturbed twice, at each pair of points. part: which of PARTS, that no process is left with a long scenario alone."""
 
     scenario: str
-    kind: str
+    first: str
+    second: str
     part: int
 
 
@@ -95,19 +109,18 @@ def _exhaustive(portion: Exhaustive) -> Found:
 def _awaits(portion: Awaits) -> Found:
     found = Found()
     awaits = undisturbed(portion.scenario).awaits
-    for at, problems in crashes(portion.scenario):
-        found.covered["simulations", "each scenario, one crash at an await"] += 1
+    for at, problems in each_await(portion.scenario, AT_AWAITS[portion.kind]):
+        found.covered["simulations", f"each scenario, one {portion.kind} at an await"] += 1
         found.covered["scenarios", portion.scenario] += 1
-        found.covered["awaits of one crash", awaits[at]] += 1
+        found.covered[f"awaits of one {portion.kind}", awaits[at]] += 1
         found.problems += problems
     return found
 
 
 def _pairs(portion: Pairs) -> Found:
     found = Found()
-    disturb = KINDS[portion.kind]
-    for _, _, problems in pairs(portion.scenario, disturb, disturb, part=(portion.part, PARTS)):
-        found.covered["simulations", f"each scenario, two times {portion.kind}"] += 1
+    for _, _, problems in pairs(portion.scenario, KINDS[portion.first], KINDS[portion.second], part=(portion.part, PARTS)):
+        found.covered["simulations", f"scenarios, first one {portion.first}, then one {portion.second}"] += 1
         found.covered["scenarios", portion.scenario] += 1
         found.problems += problems
     return found
