@@ -17,7 +17,7 @@ Steps = Callable[[Machine], None]
 
 
 def begun(life: Machine, cast: tuple[str, ...], plain: Json | None = None, *, how: str = "only just", index_lag: int = 0) -> None:
-    life.begin(pair=False, index_lag=index_lag, cast=cast, plain=plain or {}, special={}, begun=how)
+    life.begin(pair=False, kms=(index_lag, False), cast=cast, plain=plain or {}, special={}, begun=how)
 
 
 def a_second_key_beside_one_that_few_views_show(life: Machine) -> None:
