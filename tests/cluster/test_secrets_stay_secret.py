@@ -122,6 +122,7 @@ WAYS: dict[str, Object] = {
     "pod-role": {"roleARN": KEYS, "assumeRoleARN": CHAINED, "externalID": EXTERNAL_ID},
 }
 HELD = secret("aws", AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=TOKEN)
+LASTING = "lasting"
 # What each generation of objects makes AWS do. Where each call that goes wrong lasts for seconds, few that are made at the same time.
 FEW = ("AssumeRole*", "GetCallerIdentity", "CreateKey", "ScheduleKeyDeletion")
 OPERATIONS = (
@@ -135,11 +136,11 @@ def providers(session: str) -> list[Object]:
     return [provider(way, **spec, sessionName=session) for way, spec in WAYS.items()]
 
 
-def keys(generation: int, **changes: Any) -> list[Object]:
+def keys(called: object, **more: Any) -> list[Object]:
     """A key for each way; the aliases and grants are parts of it."""
     grant = {"name": "app", "granteeRoleArn": "arn:aws:iam::123456789012:role/app", "operations": ["Decrypt"]}
-    spec = {"enableKeyRotation": True, "deletionPolicy": "Delete", "grants": [grant], **changes}
-    return [key(f"{way}-{generation}", providerRef={"name": way}, aliases=[f"{way}-{generation}"], **spec) for way in WAYS]
+    spec = {"enableKeyRotation": True, "deletionPolicy": "Delete", "grants": [grant], **more}
+    return [key(f"{way}-{called}", providerRef={"name": way}, aliases=[f"{way}-{called}"], **spec) for way in WAYS]
 
 
 def dependents(generation: int) -> list[Object]:
@@ -155,36 +156,36 @@ def _of_kind(kind: str, name: str, spec: Object) -> Object:
 
 
 def next_generation(ground: Ground, number: int) -> None:
-    """Its objects come, those of the one before change, and those of the one before that go."""
-    changed = keys(number - 1, description="changed", tags={"changed": "yes"}) if number > 1 else []
-    ground.apply(*providers(f"session-{number}"), *keys(number), *dependents(number), *changed)
+    """Its objects come, those of the one before the last go, and keys that last change. All connect anew."""
+    changed = keys(LASTING, description=f"as of {number}", tags={"generation": str(number)})
+    ground.apply(*providers(f"session-{number}"), *changed, *keys(number), *dependents(number))
     if number > 2:
         going = [f"{obj['kind']}/{obj['metadata']['name']}" for obj in [*dependents(number - 2), *keys(number - 2)]]
         ground.user.kubectl("delete", "--wait=false", *going)
 
 
-def settle(ground: Ground, *generations: int) -> None:
-    for number in generations:
-        for obj in keys(number):
-            ground.user.until_settled(obj["metadata"]["name"])
+def settle(ground: Ground, number: int) -> None:
+    for obj in [*keys(LASTING), *keys(number)]:
+        ground.user.until_settled(obj["metadata"]["name"])
 
 
 def go_wrong(ground: Ground, kind: str) -> None:
     late = {"seconds": 0.1} if kind == "late_answer" else {}
-    for operation in FEW if _lasts(kind) else OPERATIONS:
+    for operation in FEW if kind.startswith("hung") else OPERATIONS:
         ground.strict("POST", "faults", {"kind": kind, "operation": operation, **late})
 
 
-def _lasts(kind: str) -> bool:
-    """These come last: what is only half made then is not there to be changed by the next."""
-    return kind.startswith("hung")
-
-
 def until_all_went_wrong(ground: Ground, kind: str) -> None:
-    def left() -> list[str]:
-        return [fault["operation"] for fault in ground.strict("GET", "faults") if fault["times"]]
+    left: list[str] = []
 
-    wait_until(lambda: not left(), 3 * SOON_SECONDS, f"{kind} of {left()}")
+    def none_is_left() -> bool:
+        left[:] = [fault["operation"] for fault in ground.strict("GET", "faults") if fault["times"]]
+        return not left
+
+    try:
+        wait_until(none_is_left, 2 * SOON_SECONDS, kind)
+    except TimeoutError:
+        raise TimeoutError(f"{kind} has not come to {left}") from None
     ground.strict("DELETE", "faults")
 
 
@@ -226,12 +227,13 @@ def test_whatever_goes_wrong_no_credential_is_told(ground: Ground) -> None:
     for number in (1, 2):
         next_generation(ground, number)
         settle(ground, number)
-    for number, kind in enumerate(sorted(KINDS, key=_lasts), start=3):
+    for number, kind in enumerate(sorted(KINDS), start=3):
         go_wrong(ground, kind)
         next_generation(ground, number)
         until_all_went_wrong(ground, kind)
         ground.look_at_metrics()
-    settle(ground, 1 + len(KINDS), 2 + len(KINDS))
+    next_generation(ground, 3 + len(KINDS))
+    settle(ground, 3 + len(KINDS))
     assert ground.leaks(*ground.lent()) == []
     assert_all_of_them_were_in_use(ground)
 
