@@ -136,11 +136,11 @@ def providers(session: str) -> list[Object]:
     return [provider(way, **spec, sessionName=session) for way, spec in WAYS.items()]
 
 
-def keys(called: object, **more: Any) -> list[Object]:
+def keys(called: object, alias: object = "", **more: Any) -> list[Object]:
     """A key for each way; the aliases and grants are parts of it."""
     grant = {"name": "app", "granteeRoleArn": "arn:aws:iam::123456789012:role/app", "operations": ["Decrypt"]}
     spec = {"enableKeyRotation": True, "deletionPolicy": "Delete", "grants": [grant], **more}
-    return [key(f"{way}-{called}", providerRef={"name": way}, aliases=[f"{way}-{called}"], **spec) for way in WAYS]
+    return [key(f"{way}-{called}", providerRef={"name": way}, aliases=[f"{way}-{called}{alias}"], **spec) for way in WAYS]
 
 
 def dependents(generation: int) -> list[Object]:
@@ -157,7 +157,7 @@ def _of_kind(kind: str, name: str, spec: Object) -> Object:
 
 def next_generation(ground: Ground, number: int) -> None:
     """Its objects come, those of the one before the last go, and keys that last change. All connect anew."""
-    changed = keys(LASTING, description=f"as of {number}", tags={"generation": str(number)})
+    changed = keys(LASTING, number, description=f"as of {number}", tags={"generation": str(number)})
     ground.apply(*providers(f"session-{number}"), *changed, *keys(number), *dependents(number))
     if number > 2:
         going = [f"{obj['kind']}/{obj['metadata']['name']}" for obj in [*dependents(number - 2), *keys(number - 2)]]
