@@ -44,7 +44,7 @@ async def test_a_write_that_is_denied_for_hours_is_named_and_tried_rarely_and_ma
         world.kms.denied = set(WRITES)
         began = world.time
         single_writes.act(world)
-        await world.advance(4 * HOUR)
+        await world.advance(2 * HOUR)
         for operation in WRITES:
             assert_told(world.condition(operation.lower()), operation, REASONS.get(operation, "AccessDenied"))
             assert_tried_rarely(world, operation, began)
