@@ -54,22 +54,22 @@ def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
         CHECKED["I16"] += 1
         if thing.is_ready() and not _is_there(thing):
             yield f"{thing.name}: {thing.resource.kind} is ready, and not on {_key_of_target(thing)}"
-    yield from (f"nobody knows of {key}" for key in leaked(world, promises.taken_back))
+    yield from (f"nobody knows of {key}" for key in leaked(world, promises))
 
 
-def leaked(world: World, taken_back: set[str]) -> list[Key]:
+def leaked(world: World, promises: Invariants) -> list[Key]:
     """Keys that nobody would ever find: of no living object, not on their way out, and not left behind on purpose."""
     CHECKED["I24"] += 1
     living = {obj["metadata"]["uid"]: obj for obj in world.etcd.all("kmskeys")}
     versions = [e for e in world.etcd.log if e.plural == "kmskeys"]
     kept = {uid_of(e) for e in versions if e.body["spec"].get("deletionPolicy") in ("Retain", "DisableKey")}
-    kept |= {uid_of(e) for e in versions if e.change == "DELETED" and only_looks(e.body)}
+    kept |= {uid_of(e) for e in versions if e.change == "DELETED" and (only_looks(e.body) or uid_of(e) in promises.unprotected)}
     return [
         key
         for key in world.kms.keys
         if key.tags.get(UID_TAG, "") not in kept | {""}
         and not key.is_leaving
-        and key.arn not in taken_back
+        and key.arn not in promises.taken_back
         and not _is_wanted(key, living.get(key.tags[UID_TAG]))
     ]
 
@@ -153,7 +153,9 @@ def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any
     if "keyPolicy" in spec:
         yield "policy", json.loads(spec["keyPolicy"].replace("${AWS_ACCOUNT_ID}", key.account_id)), json.loads(key.policy)
     # What an earlier object of a key has left on it is not provably this one's: it stays, as on a key that is adopted.
-    older = adopts or key.created.replace(microsecond=0) < datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+    # Nor is what an object has forgotten.
+    name = obj["metadata"]["name"]
+    older = adopts or name in world.forged or key.created.replace(microsecond=0) < datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
     yield "tags", *_sets(set(spec.get("tags", {}).items()), _tags(key), only_added=older)
     if enabled:
         yield "grants", *_sets({one["name"] for one in spec.get("grants", ())}, _grants(key), only_added=older)

@@ -48,13 +48,13 @@ class AwsWrites:
     def look(self, call: Call) -> None:
         """At one that was done. Raises BrokenError."""
         self._led(call)
-        hold("I9", not call.parameters.get("BypassPolicyLockoutSafetyCheck"), f"{call} bypasses KMS's safety check")
         if call.name in WRITTEN_AHEAD:
             version = self._attempts.carry_out(call)
             hold("I3", _asks_for(version, call), f"{call} with {call.parameters} was written ahead for {version}")
             if call.name == "CreateKey":
                 self._made(call, version)
                 self._managed(call, _owner(_tags(call)))
+                self._checked_by_kms(call, _owner(_tags(call)))
                 return
         key = self._key_before(call)
         if key is None:
@@ -69,6 +69,7 @@ class AwsWrites:
         owner = _owner(_tags(call) if adopts else key.tags)
         self._belongs(call, owner)
         self._managed(call, owner)
+        self._checked_by_kms(call, owner)
         if call.name == "ScheduleKeyDeletion":
             self._scheduled(call, key)
         if call.name in ("EnableKey", "CancelKeyDeletion"):
@@ -95,6 +96,13 @@ class AwsWrites:
         """I25: by an object that does more than observe its key, as far as the pass that made the call may know."""
         versions = self._histories.known(owner, call.at - PASS_SECONDS, call.at)
         hold("I25", not all(map(only_looks, versions)), f"{call}, and {owner} only observes its key")
+
+    def _checked_by_kms(self, call: Call, owner: str) -> None:
+        """Whether a policy locks its writer out, unless the object says otherwise. What would, and does not say so, KMS refuses."""
+        bypasses = bool(call.parameters.get("BypassPolicyLockoutSafetyCheck"))
+        versions = self._histories.known(owner, call.at - PASS_SECONDS, call.at)
+        asked = any(version["spec"].get("bypassPolicyLockoutSafetyCheck") is True for version in versions)
+        hold("I9", asked or not bypasses, f"{call} bypasses KMS's safety check, and {owner} does not ask for it")
 
     def _made(self, call: Call, version: Json) -> None:
         """For an object that was stored in this version before."""

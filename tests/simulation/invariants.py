@@ -23,13 +23,14 @@ class Invariants:
     """Look at a world again and again. specs: by name, what the user has written last.
 
     taken_back: ARNs of keys that others have saved from their deletion after their objects had gone. watched: ARNs of keys that others have
-    made for an object to observe.
+    made for an object to observe. unprotected: uids of objects whose finalizer a user has taken away: what becomes of their keys is his will.
     """
 
     def __init__(self, world: World) -> None:
         self.specs: dict[str, Json] = {}
         self.taken_back: set[str] = set()
         self.watched: set[str] = set()
+        self.unprotected: set[str] = set()
         self._world = world
         self._histories = Histories()
         self._writes = AwsWrites(world, self._histories)
@@ -74,23 +75,29 @@ class Invariants:
         if writer is not None:
             look_at_transitions(self._world, entry, writer)
         if entry.plural == "kmskeys":
-            self._look_at_key(entry)
+            self._look_at_key(entry, writer)
         elif entry.plural in ("kmsaliases", "kmsgrants") and entry.change == "DELETED":
             left = list(self._left_by(entry))
             hold("I19", not left, f"{entry.ref.name} went, and left behind {left}")
 
-    def _look_at_key(self, entry: Entry) -> None:
+    def _look_at_key(self, entry: Entry, writer: Call | None) -> None:
         metadata, status = entry.body["metadata"], entry.body.get("status", {})
         if "keyId" in status:
             self._look_at_key_id(entry, status["keyId"])
         if self._only_looked(entry):
             unmarked(entry)
-        if only_looks(entry.body):
+        if only_looks(entry.body) or self._is_let_go(entry, writer):
             return
         if entry.change == "DELETED":
             hold("I19", self._dealt_with(entry), f"{entry.ref.name} went, and its key is not dealt with: {self._key_of(entry)}")
         elif status.keys() & {"creationAttempt", "keyId"} and entry.change == "MODIFIED" and not self._was_only_shown(entry):
             hold("I13", KMSKEY_FINALIZER in metadata.get("finalizers", ()), f"{entry.ref.name} has a key and no finalizer")
+
+    def _is_let_go(self, entry: Entry, writer: Call | None) -> bool:
+        """Whether the object stands, or goes, without a finalizer because a user has taken it away, and no process has put it back."""
+        if uid_of(entry) not in self.unprotected:
+            return False
+        return writer is None or KMSKEY_FINALIZER not in (entry.before or entry.body)["metadata"].get("finalizers", ())
 
     def _only_looked(self, entry: Entry) -> bool:
         """Whether no pass that was under way may have known the object as one that does more."""

@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
 
     def make_world(self, *, pair: bool) -> None:
         """With half as much traffic of the lease as shipped."""
-        self.settings = {"leader_elect": pair, "retry_period": timedelta(seconds=4)}
+        self.settings = {"leader_elect": pair, "retry_period": timedelta(seconds=4), "allow_policy_lockout_bypass": True}
         self.world = self.run(_made())
         self.promises = Invariants(self.world)
 

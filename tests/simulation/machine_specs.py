@@ -68,6 +68,8 @@ BOTH: Json = {"replicas": [_EUROPE, _ASIA]}
 # What is refused before AWS is asked, by the reason that is told.
 _NOBODY = POLICY.replace("Allow", "Deny").replace('{"AWS": "arn:aws:iam::${AWS_ACCOUNT_ID}:root"}', '"*"')
 WRONG: dict[str, Json] = {"InvalidPolicy": {"keyPolicy": "{}"}, "PolicyLockout": {"keyPolicy": _NOBODY}}
+# What KMS takes only from those who say that they mean it: somebody else alone may change this policy again.
+LOCKED: Json = {"keyPolicy": POLICY.replace(":root", ":user/somebody"), "bypassPolicyLockoutSafetyCheck": True}
 
 READ = ["Decrypt", "DescribeKey"]
 OPERATIONS = st.sampled_from([READ, [*READ, "Encrypt"]])

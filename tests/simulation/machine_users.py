@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tests.simulation.etcd import Json
+from tests.simulation.losses import has_lost
 from tests.simulation.machine_base import Life
-from tests.simulation.machine_specs import FIXED, PLAIN, REGIONS, SPECIAL, TAGS, WHO, WRONG, as_managed, fitting
+from tests.simulation.machine_specs import FIXED, LOCKED, PLAIN, REGIONS, SPECIAL, TAGS, WHO, WRONG, as_managed, fitting
+
+WIPED = st.sampled_from([[], ["conditions"], ["managedTagKeys"], ["policy", "drift"], ["keyId", "keyArn"], ["aliases", "grants"]])
 
 
 class Users(Life):
@@ -23,6 +26,12 @@ class Users(Life):
     def apply_what_cannot_be(self, who: int, reason: str) -> None:
         self.did(f"apply {reason}")
         self._declare(self.cast[who], WRONG[reason], {})
+
+    @rule(who=WHO)
+    def lock_everybody_out(self, who: int) -> None:
+        """And mean it."""
+        if self._change(who, LOCKED):
+            self.did("apply LOCKED")
 
     @rule(who=WHO, token=st.sampled_from(["1", "2", "3"]))
     def rotate(self, who: int, token: str) -> None:
@@ -62,6 +71,24 @@ class Users(Life):
         if self.world.find(name) is not None:
             self.did("touch")
             self.world.patch(name, {"metadata": {"annotations": {"touched": str(self.world.time)}}})
+
+    @rule(who=WHO)
+    def take_the_finalizer_away(self, who: int) -> None:
+        """An object on its way out goes, and leaves its key behind; to one that lives it is given back."""
+        found = self.world.find(self.cast[who])
+        if found is not None and "finalizers" in found["metadata"]:
+            self.did("take the finalizer away")
+            self.promises.unprotected.add(found["metadata"]["uid"])
+            self.world.patch(self.cast[who], {"metadata": {"finalizers": None}})
+
+    @rule(who=WHO, fields=WIPED)
+    def wipe_the_status(self, who: int, fields: list[str]) -> None:
+        """Or fields of it. Not where nothing else knows: of a key that is lost, of replicas in regions that the spec does not name any more."""
+        name = self.cast[who]
+        found = self.world.find(name)
+        if found is not None and "status" in found and name != "global" and not has_lost(self.world, found):
+            self.did("wipe the status")
+            self.world.patch(name, {"status": dict.fromkeys(fields) or None}, "status")
 
     def write(self, name: str, spec: Json) -> bool:
         """Unless the object is on its way out; whether it was done."""
