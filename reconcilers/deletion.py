@@ -3,7 +3,8 @@
 Rules:
 1. Retain makes no AWS call: it works with no provider left.
 2. The object goes as soon as the key is dealt with: scheduled, disabled or gone. It never waits for KMS's window.
-3. The finalizer is removed only when what was seen proves that nothing is left to do; a planned call is no proof.
+3. The finalizer is removed only when what was seen proves that nothing is left to do; a planned call is no proof. That a new key does not show
+   is none for twice as long as elsewhere: our clock may be ahead of KMS's, by which the key's age is told.
 4. A key that is not provably this object's is left alone, and the object stays until somebody decides.
 5. Our aliases are freed before the key goes, also one that somebody else has scheduled already. DisableKey and Retain leave them.
    ForceDelete also revokes our grants; else they end with the key, which nobody can use meanwhile. Imported material it deletes at once.
@@ -21,7 +22,7 @@ from reconcilers.arns import id_of, region_of
 from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
-from reconcilers.lag import shows_not_yet
+from reconcilers.lag import SKEW, shows_not_yet
 from reconcilers.leaving import Leaving, leaving
 from reconcilers.materials import to_destroy
 from reconcilers.names import KMSKEY_FINALIZER
@@ -62,7 +63,7 @@ def plan_deletion(key: KeyObject, account: Account | Unobservable, seen: Seen, o
             return plan_deletion(key, account, seen.otherwise, operator, now)
         case Candidates():
             return _find(key, seen, operator, now)
-        case Missing() | ObservedKey() if shows_not_yet(key, seen, now):
+        case Missing() | ObservedKey() if shows_not_yet(key, seen, now - SKEW if isinstance(seen, Missing) else now):
             message = "KMS does not show the new key everywhere yet."
             return Plan((), report(key, operator, working(Reason.DELETING, message), now), look_again=SOON)
         case Missing():

@@ -7,6 +7,8 @@ from reconcilers.states import KeyObject, Missing, ObservedKey, Unobservable
 
 # AWS: "seconds, sometimes several minutes" ("Eventual consistency" in the KMS developer guide).
 LAG = timedelta(minutes=5)
+# AWS takes no request from a clock that is off by more. So far may KMS's dates be from ours.
+SKEW = timedelta(minutes=5)
 
 
 def is_new(key: KeyObject, now: datetime) -> bool:

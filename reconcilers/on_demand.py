@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from reconcilers.actions import RotateKeyOnDemand
 from reconcilers.attempts import age
 from reconcilers.key_status import KMSKeyStatus, RotationAttempt
-from reconcilers.lag import LAG
+from reconcilers.lag import LAG, SKEW
 from reconcilers.primaries import NO_ROTATION_HERE
 from reconcilers.reasons import Reason
 from reconcilers.states import Failure, FailureKind, KeyObject, ObservedKey, Problem, Rotation, Rotations, Unobservable
@@ -31,8 +31,6 @@ MOST = 25  # for the life of a key; AWS raises it for nobody
 NEAR = timedelta(minutes=20)  # KMS refuses as soon before an automatic rotation, and while it lasts
 SOON = timedelta(seconds=10)  # a rotation takes seconds to minutes
 LATER = timedelta(minutes=5)
-# AWS takes no request from a clock that is off by more.
-SKEW = timedelta(minutes=5)
 WAY_OUT = (
     "Rotate automatically instead (spec.enableKeyRotation, and rotationPeriodInDays from 90), or make a new KMSKey; "
     "until then set spec.rotateOnDemand back."

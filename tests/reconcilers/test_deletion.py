@@ -306,9 +306,13 @@ class TestKeysThatDoNotShow:
         wish = dying(status=remembered().model_copy(update={"replicas": records}))
         assert types(plan(wish, Missing(KEY_ID, {EU: DENIED}))) == GO
 
-    def test_a_new_key_may_be_missing_for_a_while(self) -> None:
-        made = plan(dying(status=remembered(creation_date=NOW - 4 * MINUTE)), Missing(KEY_ID))
+    @pytest.mark.parametrize("age", [-4 * MINUTE, 4 * MINUTE, 9 * MINUTE])
+    def test_a_new_key_may_be_missing_for_a_while_also_where_our_clock_is_ahead(self, age: timedelta) -> None:
+        made = plan(dying(status=remembered(creation_date=NOW - age)), Missing(KEY_ID))
         assert (made.actions, told(made)[0], made.look_again) == ((), Reason.DELETING, timedelta(seconds=5))
+
+    def test_a_key_that_is_missing_for_longer_is_gone(self) -> None:
+        assert types(plan(dying(status=remembered(creation_date=NOW - 10 * MINUTE)), Missing(KEY_ID))) == GO
 
     def test_a_new_key_whose_tags_do_not_show_yet_is_waited_for(self) -> None:
         bare = replace(observed(), tags={}, creation_date=NOW - MINUTE)
