@@ -25,7 +25,8 @@ from tests.aws.conftest import TEST
 from tests.aws.test_kms import CREATE, TAGS
 from tests.aws.worlds import FakeAws, terms
 from tests.reconcilers.builders import observed
-from tests.simulation.kms_model import CREATING, UPDATING, Kms, late
+from tests.simulation.kms_model import Kms, late
+from tests.simulation.kms_passing import CREATING, UPDATING
 from tests.strict.http_faults import Fault
 from tests.strict.server import StrictAws
 

@@ -69,6 +69,7 @@ class _ModelWire:
 
     async def send(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         key = str(parameters.get("KeyId", ""))
+        assert "alias/aws/" not in key, f"{operation} of {key} makes a key where there is none"
         call = Call(
             self._line.replica,
             "aws",

@@ -7,9 +7,23 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from tests.simulation.kms_model import Kms
+from tests.simulation.kms_requests import Clock
+
 SEED = 20260301
 # What the operator logs when something happened that nobody had expected.
 BUGS = frozenset({"reconcile_panicked", "part_failed", "lease_failed", "on_change_failed"})
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of a model of KMS that is called without a world around it."""
+    return Clock()
+
+
+@pytest.fixture
+def kms(clock: Clock) -> Kms:
+    return Kms(clock)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Aliases: an alias is part of the key that it leads to, and no two keys of an account and region share one.
 
+One of AWS's own aliases leads to a key that AWS manages, and which is made when somebody describes it for the first time.
+
 Source: CreateAlias, UpdateAlias, DeleteAlias and "Resource quotas" of the KMS documentation.
 """
 
@@ -8,11 +10,23 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tests.simulation.kms_errors import alias_exists, alias_not_found, invalid_alias, invalid_state, limit_exceeded, validation
+from tests.simulation.kms_errors import (
+    alias_exists,
+    alias_not_found,
+    invalid_alias,
+    invalid_arn,
+    invalid_state,
+    limit_exceeded,
+    validation,
+)
 from tests.simulation.kms_keys import Key, check_state
 
 MAX_ALIASES = 50
 _AWSS_OWN = "alias/aws/"
+_OF_SERVICES = frozenset(
+    f"{_AWSS_OWN}{service}" for service in ("dynamodb", "ebs", "lambda", "rds", "s3", "secretsmanager", "sqs")
+)
+_FOLLOWING = frozenset({"DescribeKey", "GetPublicKey"})
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
 
 
@@ -23,8 +37,7 @@ def create_alias(keys: Iterable[Key], target: Key, alias: str) -> list[Key]:
     if holder is not None:
         raise alias_exists(_arn(holder, alias))
     check_state("CreateAlias", target)
-    if len(target.aliases) >= MAX_ALIASES:
-        raise limit_exceeded("The number of aliases of this key has reached its quota")
+    _check_number(target)
     return [replace(target, aliases=target.aliases | {alias})]
 
 
@@ -37,6 +50,9 @@ def move_alias(keys: Iterable[Key], target: Key, alias: str) -> list[Key]:
     check_state("CreateAlias", target)
     if (holder.spec == "SYMMETRIC_DEFAULT", holder.usage) != (target.spec == "SYMMETRIC_DEFAULT", target.usage):
         raise invalid_state(target.arn, "of another type or usage than the key that the alias leads to")
+    if holder.arn == target.arn:
+        return []
+    _check_number(target)
     return [replace(holder, aliases=holder.aliases - {alias}), replace(target, aliases=target.aliases | {alias})]
 
 
@@ -54,15 +70,24 @@ def written_aliases(key: Key) -> list[dict[str, Any]]:
     return [{"AliasName": alias, "AliasArn": _arn(key, alias), "TargetKeyId": key.key_id} for alias in sorted(key.aliases)]
 
 
-def check_described(operation: str, alias: str) -> None:
-    """Raises RefusedError where a key cannot be named by its alias, and AssertionError for what would make a key of AWS."""
-    assert not alias.startswith(_AWSS_OWN), f"{operation} of {alias} makes a key where there is none"
-    if operation != "DescribeKey":
-        raise validation(f"Invalid keyId {alias}")
+def check_follows(operation: str) -> None:
+    """Raises RefusedError where a key cannot be named by its alias."""
+    if operation not in _FOLLOWING:
+        raise invalid_arn("Key Aliases are not supported for this operation.")
+
+
+def is_of_service(alias: str) -> bool:
+    """Whether there is a key behind it as soon as somebody asks."""
+    return alias in _OF_SERVICES
 
 
 def _holder(keys: Iterable[Key], alias: str) -> Key | None:
     return next((key for key in keys if alias in key.aliases), None)
+
+
+def _check_number(target: Key) -> None:
+    if len(target.aliases) >= MAX_ALIASES:
+        raise limit_exceeded("The number of aliases of this key has reached its quota")
 
 
 def _check_name(alias: str) -> None:

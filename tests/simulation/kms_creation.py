@@ -1,6 +1,7 @@
 """CreateKey: which keys there can be, and how a new one looks. Never idempotent: each call that succeeds makes one more key."""
 
 import uuid
+from dataclasses import replace
 from random import Random
 
 from tests.simulation.kms_errors import RefusedError, unsupported, validation
@@ -53,6 +54,12 @@ def new_key(parameters: Parameters, scene: Scene, random: Random) -> Key:
         xks_key=parameters.get("XksKeyId"),
         primary_region=region if parameters.get("MultiRegion", False) else None,
     )
+
+
+def aws_managed_key(alias: str, scene: Scene, random: Random) -> Key:
+    """The key behind an alias of AWS's own, which nobody but AWS can change."""
+    made = new_key({"Description": f"Default key of {alias.rpartition('/')[2]}"}, scene, random)
+    return replace(made, manager="AWS", aliases=frozenset({alias}), rotation_days=365, rotates_from=scene.now)
 
 
 def _spec(parameters: Parameters) -> str:

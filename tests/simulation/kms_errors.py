@@ -38,6 +38,10 @@ def constraint(value: object, field: str, rule: str) -> RefusedError:
     return validation(f"1 validation error detected: Value '{shown}' at '{field}' failed to satisfy constraint: {rule}")
 
 
+def dry_run() -> RefusedError:
+    return RefusedError("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.", 412)
+
+
 def malformed_policy(message: str) -> RefusedError:
     return RefusedError("MalformedPolicyDocumentException", message)
 
@@ -52,6 +56,10 @@ def alias_exists(arn: str) -> RefusedError:
 
 def replica_exists(arn: str) -> RefusedError:
     return RefusedError("AlreadyExistsException", f"{arn} already exists")
+
+
+def invalid_arn(message: str) -> RefusedError:
+    return RefusedError("InvalidArnException", message)
 
 
 def alias_not_found(arn: str) -> RefusedError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.simulation.kms_errors import RefusedError, disabled, invalid_state
+from tests.simulation.kms_errors import RefusedError, disabled, invalid_state, unsupported
 
 STATES = frozenset(
     {"Creating", "Enabled", "Disabled", "PendingDeletion", "PendingImport", "PendingReplicaDeletion", "Unavailable", "Updating"}
@@ -28,7 +28,9 @@ ALLOWED: dict[str, frozenset[str]] = {
     "DisableKeyRotation": frozenset({"Enabled"}),
     "EnableKey": frozenset({"Enabled", "Disabled", "Unavailable"}),
     "EnableKeyRotation": frozenset({"Enabled"}),
+    "GetParametersForImport": _KEPT,
     "GetPublicKey": frozenset({"Enabled"}),
+    "ImportKeyMaterial": _KEPT,
     "PutKeyPolicy": _SETTLED,
     "RotateKeyOnDemand": frozenset({"Enabled"}),
     "ScheduleKeyDeletion": _KEPT,
@@ -37,11 +39,15 @@ ALLOWED: dict[str, frozenset[str]] = {
     "UpdatePrimaryRegion": frozenset({"Enabled"}),
     "UpdateKeyDescription": _KEPT,
 }
+_ROTATING = frozenset({"DisableKeyRotation", "EnableKeyRotation", "RotateKeyOnDemand"})
 
 
 @dataclass(frozen=True)
 class Key:
-    """One version of a key. rotation_days: None when it does not rotate; deletion_date: only while deletion is pending."""
+    """One version of a key. rotation_days: None when it does not rotate; deletion_date: only while deletion is pending.
+
+    rotates_from: when rotation was enabled, or the key was rotated automatically last.
+    """
 
     key_id: str
     arn: str
@@ -56,6 +62,7 @@ class Key:
     tags: Mapping[str, str]
     state: str = "Enabled"
     rotation_days: int | None = None
+    rotates_from: datetime | None = None
     deletion_date: datetime | None = None
     aliases: frozenset[str] = frozenset()
     grants: tuple[Mapping[str, Any], ...] = ()  # each as ListGrants tells it
@@ -65,13 +72,23 @@ class Key:
     store: str | None = None
     xks_key: str | None = None
     imported: bool = False  # whether there is imported material
+    material: str = ""  # the digest of what was imported first; nothing else is taken from then on
+    valid_to: datetime | None = None  # when imported material goes by itself
     primary_region: str | None = None  # of a multi-Region key: where its primary is
     window: int | None = None  # days that a primary waits after its last replica is gone
     updating: tuple[datetime, str] | None = None  # while the primary is moved: since when, and the state before
+    on_reconnect: str | None = None  # the state of a key that is Unavailable, once its store is there again
+    used: Mapping[str, Any] | None = None  # the last use of it, as GetKeyLastUsage tells it
+    manager: str = "CUSTOMER"
+
+    @property
+    def has_rotation(self) -> bool:
+        return self.spec == "SYMMETRIC_DEFAULT" and self.origin == "AWS_KMS"
 
     @property
     def can_rotate(self) -> bool:
-        return self.spec == "SYMMETRIC_DEFAULT" and self.origin == "AWS_KMS" and not self.is_replica
+        """Rotation is set on the primary alone."""
+        return self.has_rotation and not self.is_replica
 
     @property
     def is_replica(self) -> bool:
@@ -94,7 +111,7 @@ class Key:
             "KeyUsage": self.usage,
             "KeyState": self.state,
             "Origin": self.origin,
-            "KeyManager": "CUSTOMER",
+            "KeyManager": self.manager,
             "CustomerMasterKeySpec": self.spec,
             "KeySpec": self.spec,
             "MultiRegion": self.multi_region,
@@ -104,7 +121,8 @@ class Key:
         if self.xks_key is not None:
             told["XksKeyConfiguration"] = {"Id": self.xks_key}
         if self.imported:
-            told["ExpirationModel"] = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+            told |= {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": self.valid_to} if self.valid_to else {}
+            told.setdefault("ExpirationModel", "KEY_MATERIAL_DOES_NOT_EXPIRE")
         if self.multi_region:
             told["MultiRegionConfiguration"] = self._related(sorted([self, *family], key=lambda key: key.region))
         return told | ({"DeletionDate": self.deletion_date} if self.deletion_date else {})
@@ -142,7 +160,9 @@ class History:
 
 
 def check_state(operation: str, key: Key) -> None:
-    """Raises RefusedError where the key's state does not allow the operation."""
+    """Raises RefusedError where the key's state does not allow the operation; what a key can never do is said in every state."""
+    if operation in _ROTATING and key.origin != "AWS_KMS":
+        raise unsupported(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
     if key.state not in ALLOWED.get(operation, STATES):
         raise _state_error(operation, key)
 

@@ -9,27 +9,33 @@ Rules:
 4. Lists are paged, and pages are small, so that whoever forgets the second page is found out.
 5. A key whose window is over is gone, as if it had never been.
 6. `quotas` are taken first, and there are none by default: what comes too fast is refused, whatever it is.
-7. A new replica is Creating for CREATING, and both keys are Updating for UPDATING when the primary is moved. A primary whose deletion is
-   scheduled waits for its replicas to be gone, and then its window.
+7. What passes by itself (kms_passing.py) has passed before a request is looked at. A store is connected or not as `stores` says.
+8. What is made on the way needs its own permission, and counts against its own quota: the tags of a new key, and a replica in its region.
+9. A dry run is checked like any call, and then refused with the word that it was one.
 
-Not modelled: retiring grants, the import of material, for which `edit` stands, and key policies as permissions, for which `denied` stands.
+Not modelled: key policies as permissions, for which `denied` stands; who may retire a grant; ListRetirableGrants; custom key stores as more
+than a name in `stores`; the rotation of imported material; and everything that uses a key, from Encrypt to VerifyMac: `edit` sets `used`.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from tests.simulation import identities, tagging
-from tests.simulation.kms_aliases import check_described, create_alias, delete_alias, move_alias, written_aliases
-from tests.simulation.kms_creation import new_key
-from tests.simulation.kms_errors import RefusedError, denied, invalid_marker, not_found, replica_exists, unsupported
+from tests.simulation.kms_access import check_manager, check_place, permissions
+from tests.simulation.kms_aliases import check_follows, create_alias, delete_alias, is_of_service, move_alias, written_aliases
+from tests.simulation.kms_creation import aws_managed_key, new_key
+from tests.simulation.kms_errors import alias_not_found, denied, dry_run, limit_exceeded, not_found, replica_exists
+from tests.simulation.kms_grants import retired
 from tests.simulation.kms_keys import History, Key, check_state
-from tests.simulation.kms_quotas import RequestQuotas
+from tests.simulation.kms_passing import is_gone, next_change
+from tests.simulation.kms_quotas import MAX_KEYS, RequestQuotas
+from tests.simulation.kms_reads import READS, page
 from tests.simulation.kms_replicas import moved_primary, new_replica, schedule_primary
-from tests.simulation.kms_rotations import completed, rotation_status
+from tests.simulation.kms_rotations import shared_with
 from tests.simulation.kms_tags import written_tags
 from tests.simulation.kms_writes import WRITES, Answer, Caller, Parameters, Scene
 from tests.simulation.service_models import check_answer, check_request
@@ -38,8 +44,6 @@ Clock = Callable[[], datetime]
 Lag = Callable[[], float]
 
 PAGE_SIZE = 2
-CREATING = timedelta(seconds=3)  # of a replica: AWS says "a few seconds"
-UPDATING = timedelta(seconds=5)  # of an old and a new primary: "a few more seconds"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Kms:
         self.unknown_principals: frozenset[str] = frozenset()
         self.quotas = RequestQuotas({})
         self.page_size = PAGE_SIZE
+        self.most_keys = MAX_KEYS
         self.stores: dict[str, bool] = {}  # custom key stores by id: whether they are connected
         self.made: list[Key] = []  # each key as CreateKey made it, also those that are gone since
         self._clock = clock
@@ -67,7 +72,7 @@ class Kms:
     @property
     def keys(self) -> list[Key]:
         """All keys as they are now, in the order of their making."""
-        self._bury()
+        self._pass_time()
         return [history.newest for history in self._histories.values()]
 
     def as_it_was(self, key: str, moment: datetime) -> Key | None:
@@ -87,11 +92,12 @@ class Kms:
     def handle(self, service: str, operation: str, parameters: Parameters, caller: Caller) -> Answer:
         """One request of an authenticated caller."""
         check_request(service, operation, parameters)
-        self._bury()
+        self._pass_time()
         self.quotas.admit(caller.account_id, caller.region, operation, self._clock().timestamp())
-        if operation in self.denied:
-            action = {"resourcegroupstaggingapi": "tag"}.get(service, service)
-            raise denied(caller.arn, f"{action}:{operation}", parameters.get("KeyId", "*"))
+        for action in permissions(operation, parameters):
+            if action in self.denied:
+                prefix = {"resourcegroupstaggingapi": "tag"}.get(service, service)
+                raise denied(caller.arn, f"{prefix}:{action}", parameters.get("KeyId", "*"))
         if operation.startswith("List"):
             parameters = {**parameters, "Limit": min(parameters.get("Limit", self.page_size), self.page_size)}
         answer = self._answer(_Call(operation, parameters, caller))
@@ -119,23 +125,33 @@ class Kms:
                 return tagging.get_resources(list(self._visible(call)), call.parameters, self.page_size)
             case "GetCallerIdentity" | "AssumeRole" | "AssumeRoleWithWebIdentity":
                 return identities.answer(call.operation, call.parameters, call.caller, self._clock())
+            case "RetireGrant":
+                named = retired(self._newest(call.caller), call.parameters)
+                return self._about_one_key(replace(call, parameters={**call.parameters, **named}))
             case _:
                 return self._about_one_key(call)
 
     def _about_one_key(self, call: _Call) -> Answer:
         history, seen = self._find(call)
+        if call.operation in WRITES:
+            check_manager(history.newest, call.operation, call.caller)
         check_state(call.operation, history.newest if call.operation in WRITES else seen)
+        moment = self._moment(call.operation)
         if call.operation not in WRITES:
-            return _READS[call.operation](seen, call.parameters, self._moment(call.operation))
+            told = shared_with(seen, self._primary(seen, moment)) if seen.is_replica else seen
+            return READS[call.operation](told, call.parameters, moment)
         write = WRITES[call.operation]
         if call.operation == "ScheduleKeyDeletion" and not seen.is_replica and self._family(history.newest):
             write = schedule_primary
         key, answer = write(history.newest, call.parameters, self._scene(call.caller))
+        if call.parameters.get("DryRun"):
+            raise dry_run()
         history.change(self._clock(), key)
         return answer
 
     def _create(self, call: _Call) -> Answer:
         key = new_key(call.parameters, self._scene(call.caller), self._random)
+        self._check_room(call.caller)
         self._histories[key.arn] = History([(self._clock(), key)])
         self.made.append(key)
         return {"KeyMetadata": key.metadata()}
@@ -146,6 +162,8 @@ class Kms:
         key = new_replica(history.newest, call.parameters, self._scene(call.caller))
         if key.arn in self._histories:
             raise replica_exists(key.arn)
+        self._check_room(replace(call.caller, region=key.region))
+        self.quotas.admit(key.account_id, key.region, "CreateKey", self._clock().timestamp(), calls=2)
         self._histories[key.arn] = History([(self._clock(), key)])
         self.made.append(key)
         tags = written_tags(key.tags)
@@ -166,13 +184,23 @@ class Kms:
         keys = (history.newest for history in self._histories.values())
         return [other for other in keys if key.multi_region and other.key_id == key.key_id and other.arn != key.arn]
 
+    def _primary(self, replica: Key, moment: datetime) -> Key | None:
+        """As it was then; None where it is gone."""
+        arns = (other.arn for other in self._family(replica) if not other.is_replica)
+        return next((self._histories[arn].at(moment) for arn in arns), None)
+
+    def _check_room(self, caller: Caller) -> None:
+        """Raises RefusedError where the account has as many keys as it may."""
+        if len(self._histories) >= self.most_keys and sum(key.manager != "AWS" for key in self._newest(caller)) >= self.most_keys:
+            raise limit_exceeded("The number of keys of this account has reached its quota")
+
     def _list_keys(self, call: _Call) -> Answer:
         listed = [{"KeyId": key.key_id, "KeyArn": key.arn} for key in self._visible(call)]
-        return _page("Keys", listed, call.parameters)
+        return page("Keys", listed, call.parameters)
 
     def _list_aliases(self, call: _Call) -> Answer:
         keys = [self._find(call)[1]] if "KeyId" in call.parameters else list(self._visible(call))
-        return _page("Aliases", [alias for key in keys for alias in written_aliases(key)], call.parameters)
+        return page("Aliases", [alias for key in keys for alias in written_aliases(key)], call.parameters)
 
     def _change_alias(self, call: _Call) -> Answer:
         """An alias is part of the key that it leads to; a change may concern two keys, and is seen on both at once."""
@@ -181,6 +209,7 @@ class Kms:
             changed = delete_alias(here, alias)
         else:
             target = self._find(_Call(call.operation, {"KeyId": call.parameters["TargetKeyId"]}, call.caller))[0].newest
+            check_manager(target, call.operation, call.caller)
             changed = (create_alias if call.operation == "CreateAlias" else move_alias)(here, target, alias)
         for key in changed:
             self._histories[key.arn].change(self._clock(), key)
@@ -193,16 +222,29 @@ class Kms:
 
     def _find(self, call: _Call) -> tuple[History, Key]:
         named = call.parameters["KeyId"]
-        if named.startswith("alias/"):
-            check_described(call.operation, named)
-            named = next((key.arn for key in self._visible(call) if named in key.aliases), named)
-        arn = named if named.startswith("arn:") else f"arn:aws:kms:{call.caller.region}:{call.caller.account_id}:key/{named}"
-        _check_arn(arn, call)
+        resource = named if named.startswith("alias/") else f"key/{named}"
+        arn = named if named.startswith("arn:") else f"arn:aws:kms:{call.caller.region}:{call.caller.account_id}:{resource}"
+        check_place(arn, call.operation, call.caller)
+        resource = arn.split(":")[5]
+        if resource.startswith("alias/"):
+            arn = self._follow(call, resource, arn)
         history = self._histories.get(arn)
         seen = history.at(self._moment(call.operation)) if history else None
         if history is None or seen is None:
             raise not_found(arn)
         return history, seen
+
+    def _follow(self, call: _Call, alias: str, alias_arn: str) -> str:
+        """The ARN of the key behind the alias. One of AWS's own that is not in use yet gets its key now."""
+        check_follows(call.operation)
+        arn = next((key.arn for key in self._visible(call) if alias in key.aliases), None)
+        if arn is not None:
+            return arn
+        if not is_of_service(alias) or any(alias in key.aliases for key in self._newest(call.caller)):
+            raise alias_not_found(alias_arn)
+        key = aws_managed_key(alias, self._scene(call.caller), self._random)
+        self._histories[key.arn] = History([(self._clock(), key)])
+        return key.arn
 
     def _visible(self, call: _Call) -> Iterator[Key]:
         """The keys of the caller's account and region, as this operation sees them."""
@@ -218,19 +260,16 @@ class Kms:
     def _scene(self, caller: Caller) -> Scene:
         return Scene(caller, self._clock(), self.unknown_principals, self.stores)
 
-    def _bury(self) -> None:
+    def _pass_time(self) -> None:
         now = self._clock()
-        over = [arn for arn, history in self._histories.items() if history.newest.deletion_date and history.newest.deletion_date <= now]
-        for arn in over:
+        for arn in [arn for arn, history in self._histories.items() if is_gone(history.newest, now)]:
             del self._histories[arn]
         for history in self._histories.values():
-            key = history.newest
-            if key.state == "Creating" and key.is_replica and now - key.created >= CREATING:
-                history.change(now, replace(key, state="Enabled"))
-            if key.updating and now - key.updating[0] >= UPDATING:
-                history.change(now, replace(key, state=key.updating[1], updating=None))
-            if key.state == "PendingReplicaDeletion" and key.window and not any(other.is_replica for other in self._family(key)):
-                history.change(now, replace(key, state="PendingDeletion", deletion_date=now + timedelta(days=key.window)))
+            while change := next_change(history.newest, history.versions[-1][0], now, self.stores, self._has_replicas):
+                history.change(*change)
+
+    def _has_replicas(self, key: Key) -> bool:
+        return any(other.is_replica for other in self._family(key))
 
 
 def late(seconds: float) -> Lag:
@@ -247,41 +286,3 @@ def in_turn(*seconds: float) -> Lag:
 def flapping(seconds: float) -> Lag:
     """Two servers that answer in turn, the first of which is behind."""
     return in_turn(seconds, 0.0)
-
-
-def _check_arn(arn: str, call: _Call) -> None:
-    parts = arn.split(":")
-    if len(parts) != 6 or parts[2] != "kms":
-        raise RefusedError("InvalidArnException", f"Invalid arn {arn}")
-    if parts[4] != call.caller.account_id:
-        raise denied(call.caller.arn, f"kms:{call.operation}", arn)
-    if parts[3] != call.caller.region:
-        raise RefusedError("NotFoundException", f"Invalid arn {parts[3]}")
-
-
-def _page(name: str, items: Sequence[Any], parameters: Parameters) -> Answer:
-    marker = parameters.get("Marker", "from-0")
-    if not marker.startswith("from-"):
-        raise invalid_marker()
-    start = int(marker.removeprefix("from-"))
-    end = start + parameters["Limit"]
-    if end >= len(items):
-        return {name: items[start:], "Truncated": False}
-    return {name: items[start:end], "Truncated": True, "NextMarker": f"from-{end}"}
-
-
-def _public_key(key: Key) -> Answer:
-    if not key.spec.startswith(("RSA_", "ECC_", "ML_", "SM2")):
-        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
-    return {"KeyId": key.arn, "PublicKey": f"public half of {key.key_id}".encode(), "KeySpec": key.spec, "KeyUsage": key.usage}
-
-
-# From the key, the request, and the moment that the answer tells of.
-_READS: dict[str, Callable[[Key, Parameters, datetime], Answer]] = {
-    "GetKeyPolicy": lambda key, *_: {"Policy": key.policy, "PolicyName": "default"},
-    "GetKeyRotationStatus": lambda key, _, moment: rotation_status(key, moment),
-    "GetPublicKey": lambda key, *_: _public_key(key),
-    "ListGrants": lambda key, parameters, _: _page("Grants", key.grants, parameters),
-    "ListKeyRotations": lambda key, parameters, moment: _page("Rotations", completed(key, moment), parameters),
-    "ListResourceTags": lambda key, parameters, _: _page("Tags", written_tags(key.tags), parameters),
-}

@@ -11,6 +11,7 @@ from typing import Any
 from tests.simulation.kms_errors import not_found, unsupported, validation
 from tests.simulation.kms_keys import Key, check_state
 from tests.simulation.kms_policies import check_policy, default_policy
+from tests.simulation.kms_rotations import shared_with
 from tests.simulation.kms_tags import check_keys, check_number, read_tags
 from tests.simulation.kms_writes import DEFAULT_WINDOW, Answer, Parameters, Scene
 
@@ -38,6 +39,9 @@ def new_replica(primary: Key, parameters: Parameters, scene: Scene) -> Key:
         tags=tags,
         state="Creating",
         rotation_days=None,
+        rotates_from=None,
+        rotations=(),
+        used=None,
         aliases=frozenset(),
         grants=(),
         grants_made=0,
@@ -55,8 +59,7 @@ def moved_primary(primary: Key, family: Sequence[Key], region: str, now: datetim
     if target is None:
         raise not_found(f"arn:aws:kms:{region}:{primary.account_id}:key/{primary.key_id}")
     check_state("UpdatePrimaryRegion", target)
-    old = replace(primary, rotation_days=None)
-    new = replace(target, rotation_days=primary.rotation_days, rotations=primary.rotations)
+    old, new = shared_with(primary, None), shared_with(target, primary)
     others = [key for key in family if key is not target]
     moving = [replace(key, state="Updating", updating=(now, key.state)) for key in (old, new)]
     return [replace(key, primary_region=region) for key in (*moving, *others)]

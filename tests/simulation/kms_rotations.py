@@ -1,6 +1,10 @@
 """Rotations in the model of KMS: what RotateKeyOnDemand does and refuses, and how GetKeyRotationStatus and ListKeyRotations tell of it.
 
 A rotation on demand is under way for ROTATION_LASTS; until then the status tells its start, and from then on the list tells its end.
+An automatic one comes with its date, counted from when rotation was enabled or given another period, or from the last automatic one. A key
+that is disabled or to be deleted then is rotated as soon as it is enabled. All of it is the primary's, and told of its replicas too.
+
+Source: "Rotate AWS KMS keys" of the developer guide.
 """
 
 from collections.abc import Mapping
@@ -31,24 +35,25 @@ def rotation_status(key: Key, now: datetime) -> dict[str, Any]:
     """As GetKeyRotationStatus tells it. Raises RefusedError for keys whose material is not KMS's own."""
     if key.origin != "AWS_KMS":
         raise unsupported(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
-    rotates = key.rotation_days is not None and key.deletion_date is None
+    rotates = key.rotation_days is not None and not key.is_leaving
     answer: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": rotates}
     if rotates:
-        answer |= {"RotationPeriodInDays": key.rotation_days, "NextRotationDate": _next(key)}
+        answer |= {"RotationPeriodInDays": key.rotation_days, "NextRotationDate": next_automatic(key)}
     current = under_way(key, now)
     return answer | ({"OnDemandRotationStartDate": current["RotationDate"] - ROTATION_LASTS} if current else {})
 
 
 def completed(key: Key, now: datetime) -> list[Mapping[str, Any]]:
     """As ListKeyRotations lists them."""
-    check_rotates(key)
+    if not key.has_rotation:
+        raise _not_supported(key)
     return [one for one in key.rotations if one["RotationDate"] <= now]
 
 
 def check_rotates(key: Key) -> None:
     """Raises RefusedError for a key without rotation."""
     if not key.can_rotate:
-        raise unsupported(f"{key.arn} key spec is not supported for this operation.")
+        raise _not_supported(key)
 
 
 def under_way(key: Key, now: datetime) -> Mapping[str, Any] | None:
@@ -56,9 +61,29 @@ def under_way(key: Key, now: datetime) -> Mapping[str, Any] | None:
     return next((one for one in key.rotations if one["RotationDate"] > now), None)
 
 
-def _next(key: Key) -> datetime:
-    return key.created + timedelta(days=key.rotation_days or 0)
+def next_automatic(key: Key) -> datetime | None:
+    """When its period ends."""
+    return None if key.rotation_days is None else (key.rotates_from or key.created) + timedelta(days=key.rotation_days)
+
+
+def rotated(key: Key, moment: datetime) -> Key:
+    """The key after an automatic rotation."""
+    done = {"KeyId": key.key_id, "RotationDate": moment, "RotationType": "AUTOMATIC"}
+    return replace(key, rotations=(*key.rotations, done), rotates_from=moment)
+
+
+def shared_with(replica: Key, primary: Key | None) -> Key:
+    """The replica as it is told of: with the primary's rotation, and none where the primary is gone."""
+    if primary is None:
+        return replace(replica, rotation_days=None, rotates_from=None, rotations=())
+    return replace(replica, rotation_days=primary.rotation_days, rotates_from=primary.rotates_from, rotations=primary.rotations)
+
+
+def _not_supported(key: Key) -> RefusedError:
+    return unsupported(f"{key.arn} key spec is not supported for this operation.")
 
 
 def _near_automatic(key: Key, now: datetime) -> bool:
-    return key.rotation_days is not None and abs(_next(key) - now) <= NEAR_AUTOMATIC
+    dates = [one["RotationDate"] for one in key.rotations if one["RotationType"] == "AUTOMATIC"]
+    coming = next_automatic(key)
+    return any(abs(date - now) <= NEAR_AUTOMATIC for date in (*dates, *([coming] if coming else [])))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.simulation.kms_errors import unsupported, validation
+from tests.simulation.kms_errors import validation
 from tests.simulation.kms_grants import create_grant, revoke_grant
+from tests.simulation.kms_imports import check_external, import_material, without_material
 from tests.simulation.kms_keys import Key
 from tests.simulation.kms_policies import check_policy
 from tests.simulation.kms_rotations import check_rotates, rotate_on_demand
@@ -57,21 +58,27 @@ def _schedule_key_deletion(key: Key, parameters: Parameters, scene: Scene) -> tu
 
 
 def _enable_key(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    return replace(key, state="Enabled"), {}
+    return _switched(key, "Enabled"), {}
 
 
 def _disable_key(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    return replace(key, state="Disabled"), {}
+    return _switched(key, "Disabled"), {}
 
 
-def _enable_key_rotation(key: Key, parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
+def _switched(key: Key, state: str) -> Key:
+    """A key whose store is away shows it once the store is there again."""
+    return replace(key, on_reconnect=state) if key.state == "Unavailable" else replace(key, state=state)
+
+
+def _enable_key_rotation(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
     check_rotates(key)
-    return replace(key, rotation_days=parameters.get("RotationPeriodInDays", DEFAULT_PERIOD)), {}
+    days = parameters.get("RotationPeriodInDays", DEFAULT_PERIOD)
+    return key if days == key.rotation_days else replace(key, rotation_days=days, rotates_from=scene.now), {}
 
 
 def _disable_key_rotation(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
     check_rotates(key)
-    return replace(key, rotation_days=None), {}
+    return replace(key, rotation_days=None, rotates_from=None), {}
 
 
 def _rotate_key_on_demand(key: Key, _parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
@@ -79,10 +86,13 @@ def _rotate_key_on_demand(key: Key, _parameters: Parameters, scene: Scene) -> tu
 
 
 def _delete_imported_key_material(key: Key, _parameters: Parameters, _scene: Scene) -> tuple[Key, Answer]:
-    if key.origin != "EXTERNAL":
-        raise unsupported(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
-    state = key.state if key.deletion_date else "PendingImport"
-    return replace(key, state=state, imported=False), {"KeyId": key.arn}
+    check_external(key)
+    return without_material(key), {"KeyId": key.arn}
+
+
+def _import_key_material(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
+    imported = import_material(key, parameters, scene.now)
+    return imported, {"KeyId": key.arn, "KeyMaterialId": imported.material}
 
 
 def _put_key_policy(key: Key, parameters: Parameters, scene: Scene) -> tuple[Key, Answer]:
@@ -127,6 +137,8 @@ WRITES: dict[str, Callable[[Key, Parameters, Scene], tuple[Key, Answer]]] = {
     "EnableKey": _enable_key,
     "EnableKeyRotation": _enable_key_rotation,
     "PutKeyPolicy": _put_key_policy,
+    "ImportKeyMaterial": _import_key_material,
+    "RetireGrant": _revoke_grant,
     "RevokeGrant": _revoke_grant,
     "RotateKeyOnDemand": _rotate_key_on_demand,
     "ScheduleKeyDeletion": _schedule_key_deletion,

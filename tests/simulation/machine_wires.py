@@ -5,7 +5,7 @@ from hypothesis.stateful import rule
 
 from tests.simulation.api_stale import StaleServer
 from tests.simulation.faults import delivered_twice
-from tests.simulation.kms_model import flapping, late
+from tests.simulation.kms_model import in_turn, late
 from tests.simulation.machine_base import Life
 from tests.simulation.machine_faults import AWS_CALLS, KUBE_CALLS, LAGGING, PERMISSIONS, REPEATABLE, aws_fault, kube_fault
 
@@ -39,7 +39,7 @@ class Wires(Life):
         self.did("reads lag")
         if operations == "ListKeys" and self.index_is_late:
             seconds = min(seconds, LISTED_SECONDS)
-        self.world.kms.lags[operations] = flapping(seconds) if flaps else late(seconds)
+        self.world.kms.lags[operations] = in_turn(seconds, 0, seconds / 2) if flaps else late(seconds)
 
     @rule(operation=st.none() | PERMISSIONS)
     def deny(self, operation: str | None) -> None:

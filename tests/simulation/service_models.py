@@ -73,6 +73,8 @@ def _broken(value: Any, shape: Any, where: str) -> Iterator[_Finding]:
             for name, inner in value.items():
                 yield from _broken(inner, shape.members[name], f"{where}.{name}".lstrip("."))
         case "list":
+            if len(value) > shape.metadata.get("max", len(value)):
+                yield value, where, f"Member must have length less than or equal to {shape.metadata['max']}"
             for number, inner in enumerate(value, start=1):
                 yield from _broken(inner, shape.member, f"{where}.{number}.member")
         case "string":

@@ -25,7 +25,8 @@ async def a_key(world: World, **spec: object) -> None:
 
 
 def rotations(world: World) -> int:
-    return len(world.key("orders").rotations)
+    """On demand."""
+    return sum(one["RotationType"] == "ON_DEMAND" for one in world.key("orders").rotations)
 
 
 async def test_a_plain_key_costs_no_read_for_it() -> None:
@@ -130,7 +131,7 @@ async def test_near_an_automatic_rotation_it_waits() -> None:
     async with World() as world:
         await a_key(world, enableKeyRotation=True, rotationPeriodInDays=90)
         key = world.key("orders")
-        world.kms.edit(key.arn, created=key.created - timedelta(days=90, minutes=-15))
+        world.kms.edit(key.arn, rotates_from=key.created - timedelta(days=90, minutes=-15))
         world.apply("orders", enableKeyRotation=True, rotationPeriodInDays=90, rotateOnDemand="1")
         await world.reason("orders", "RotationPending")
         assert rotations(world) == 0
