@@ -8,7 +8,7 @@ Rules:
    rotation, and of a key that comes back nobody knows. So a lost status costs a rotation that is left out, and never a second one.
 3. Only the last token is remembered: to go back to the one before rotates again.
 4. It is sent by itself, when nothing else is left to do; not while another rotation is under way, and not within 20 minutes of an automatic
-   one, which KMS would refuse.
+   one, which KMS would refuse. Once that has begun, KMS tells the date of the one after it, and the list when it was.
 
 Not promised: that a rotation that somebody else asks for while our own result is unknown is not taken for ours.
 """
@@ -193,7 +193,13 @@ def _hindered(seen: ObservedKey, rotations: int | None, now: datetime) -> Waits 
     if is_now.on_demand_started is not None:
         words = "Another rotation on demand is under way: this one follows when that is done."
         return Waits(Problem(Reason.ROTATION_PENDING, words, stalled=False), SOON)
-    if is_now.next_date is not None and abs(is_now.next_date - now) <= NEAR:
-        words = f"KMS rotates the key by itself at {is_now.next_date:%Y-%m-%dT%H:%M:%SZ}: the rotation on demand follows 20 minutes later."
-        return Waits(Problem(Reason.ROTATION_PENDING, words, stalled=False), LATER)
+    for date in (is_now.next_date, _last_automatic(seen.rotations)):
+        if date is not None and abs(date - now) <= NEAR:
+            words = f"KMS rotates the key by itself at {date:%Y-%m-%dT%H:%M:%SZ}: the rotation on demand follows 20 minutes later."
+            return Waits(Problem(Reason.ROTATION_PENDING, words, stalled=False), LATER)
     return None
+
+
+def _last_automatic(listed: Rotations | Unobservable | None) -> datetime | None:
+    """Where none on demand has come after it."""
+    return listed.last if isinstance(listed, Rotations) and listed.last != listed.last_on_demand else None

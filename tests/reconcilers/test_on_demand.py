@@ -20,6 +20,7 @@ from tests.reconcilers.builders import DENIED, NOW, OTHER_KEY_ID, account, arn, 
 from tests.reconcilers.passes import Around, World, never_touched, settle, steps
 
 AROUND = Around(account(), operator(), NOW)
+AFTER_ONE = Rotation(True, 90, NOW + timedelta(days=90))  # an automatic one has begun
 RESTING, UNDER_WAY = Rotation(False), Rotation(False, on_demand_started=NOW)
 NONE_YET = Rotations()
 A_MINUTE_AGO, LONG_AGO = NOW - timedelta(minutes=1), NOW - LAG
@@ -60,6 +61,9 @@ def reason(step: RotateKeyOnDemand | Waits | None) -> tuple[Reason, bool]:
         (asking("new", "old", count=4), seen(rotations=listed(3)), 4),  # the list is late
         (asking("new", "old"), seen(rotations=DENIED), None),
         (asking("new", "old"), seen(Rotation(True, 90, NOW + NEAR * 2)), 0),
+        (asking("new", "old"), seen(AFTER_ONE, Rotations(NOW - NEAR * 2)), 0),
+        (asking("new", "old"), seen(AFTER_ONE, listed(3)), 3),
+        (asking("new", "old"), seen(AFTER_ONE, DENIED), None),
         (asking("new", "old", attempt(LONG_AGO)), seen(), 0),
         (asking("new", "old", attempt(LONG_AGO, "between")), seen(), 0),
         (asking("new", "old", attempt(value="between")), seen(rotations=listed(1)), 1),
@@ -104,6 +108,8 @@ def test_a_token_rotates_once(wish: KeyObject, key_now: ObservedKey) -> None:
         (asking("new", "old"), seen(UNDER_WAY), (Reason.ROTATION_PENDING, False)),
         (asking("new", "old"), seen(Rotation(True, 90, NOW + NEAR)), (Reason.ROTATION_PENDING, False)),
         (asking("new", "old"), seen(Rotation(True, 90, NOW - NEAR)), (Reason.ROTATION_PENDING, False)),
+        (asking("new", "old"), seen(AFTER_ONE, Rotations(A_MINUTE_AGO)), (Reason.ROTATION_PENDING, False)),
+        (asking("new", "old"), seen(AFTER_ONE, Rotations(A_MINUTE_AGO, 3, LONG_AGO)), (Reason.ROTATION_PENDING, False)),
         (asking("new", "old"), seen(rotations=listed(MOST)), (Reason.LIMIT_EXCEEDED, True)),
         (asking("new", "old", count=MOST), seen(rotations=DENIED), (Reason.LIMIT_EXCEEDED, True)),
         (asking("new", "old"), seen(DENIED), (Reason.ACCESS_DENIED, True)),

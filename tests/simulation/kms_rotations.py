@@ -84,6 +84,7 @@ def _not_supported(key: Key) -> RefusedError:
 
 
 def _near_automatic(key: Key, now: datetime) -> bool:
-    dates = [one["RotationDate"] for one in key.rotations if one["RotationType"] == "AUTOMATIC"]
+    """One lasts still, or begins within the next 20 minutes."""
+    lasts = any(one["RotationType"] == "AUTOMATIC" and now - one["RotationDate"] < ROTATION_LASTS for one in key.rotations)
     coming = next_automatic(key)
-    return any(abs(date - now) <= NEAR_AUTOMATIC for date in (*dates, *([coming] if coming else [])))
+    return lasts or (coming is not None and coming - now <= NEAR_AUTOMATIC)

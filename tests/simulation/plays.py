@@ -148,7 +148,7 @@ async def _rest(world: World) -> None:
 def _outcome(world: World, scenario: Playable, began: float, points: tuple[str, ...], awaits: tuple[str, ...]) -> Outcome:
     found = scenario.find(world)
     found_keys = sorted(world.kms.keys, key=lambda key: key.arn)
-    keys = tuple(replace(key, created=START, deletion_date=_day(key.deletion_date), rotations=_undated(key)) for key in found_keys)
+    keys = tuple(_dateless(key) for key in found_keys)
     status = _timeless(found.get("status", {})) if found else None
     assert len(world.kms.made) == len(world.kms.keys) + scenario.is_lost
     exits = tuple(replica.exit_code for replica in world.replicas.values() if replica.exit_code is not None)
@@ -164,6 +164,12 @@ def _exported(world: World) -> Json:
 def _day(date: datetime | None) -> datetime | None:
     """No scenario lasts for so long that a window would end a day later."""
     return date and START + timedelta(days=(date - START).days)
+
+
+def _dateless(key: Key) -> Key:
+    """Without what depends on when the calls were made."""
+    begins = key.rotates_from and START
+    return replace(key, created=START, rotates_from=begins, deletion_date=_day(key.deletion_date), rotations=_undated(key))
 
 
 def _undated(key: Key) -> tuple[Json, ...]:

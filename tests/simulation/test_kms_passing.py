@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulation.kms_model import Kms
 from tests.simulation.kms_requests import EU, Clock, call, make, outcome, refusal
+from tests.simulation.kms_rotations import ROTATION_LASTS
 
 DAY = timedelta(days=1)
 ALGORITHM = {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
@@ -105,14 +106,14 @@ def test_a_key_is_rotated_on_demand_25_times_and_automatic_ones_do_not_count(kms
     assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "LimitExceededException"
 
 
-def test_no_rotation_on_demand_is_near_an_automatic_one(kms: Kms, clock: Clock) -> None:
+def test_no_rotation_on_demand_is_made_20_minutes_before_an_automatic_one_nor_while_it_lasts(kms: Kms, clock: Clock) -> None:
     arn = make(kms)
     call(kms, "EnableKeyRotation", KeyId=arn, RotationPeriodInDays=90)
-    clock.now += timedelta(days=90, minutes=-10)
+    clock.now += timedelta(days=90, minutes=-20)
     assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "ConflictException"
     clock.now += timedelta(minutes=20)
     assert refusal(kms, "RotateKeyOnDemand", KeyId=arn) == "ConflictException"
-    clock.now += timedelta(minutes=20)
+    clock.now += ROTATION_LASTS
     call(kms, "RotateKeyOnDemand", KeyId=arn)
 
 
