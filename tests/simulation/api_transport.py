@@ -55,7 +55,7 @@ class ModelTransport:
             return response
 
         response = await self._line.carry(call, LATENCY, execute)
-        if target.has_status and response.body.startswith(b"{") and response.status < 300:
+        if target.has_status and response.status < 300:
             self.server.served.answer(self._line.replica, response.body, _now(), holds=request.method == "PATCH")
         return response
 
@@ -119,11 +119,6 @@ def lost_answer(call: str, times: float = 1) -> Fault:
 def refused(call: str, answer: Response, times: float = 1, probability: float = 1.0) -> Fault:
     """Not done, and this is the answer."""
     return Fault(call, lambda: answer, times=times, probability=probability)
-
-
-def garbage(call: str, times: float = 1) -> Fault:
-    """Done, and a proxy's page in place of the answer."""
-    return Fault(call, lambda: Response(200, b"<html>no</html>"), executes=True, times=times)
 
 
 async def _whole(response: Response) -> AsyncIterator[bytes]:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from tests.simulation import aws_wires
 from tests.simulation.api_server import failure
-from tests.simulation.api_transport import garbage as garbage_of_kube
 from tests.simulation.api_transport import lost_answer as lost_by_kube
 from tests.simulation.api_transport import refused
 from tests.simulation.faults import Fault, delivered_twice, silence, slow
@@ -120,8 +119,6 @@ def kube_fault(kind: str, calls: str, times: int) -> Fault:
             fault = slow(calls, 4.0, times)
         case "delivered twice":
             fault = delivered_twice(calls, times)
-        case "garbage":
-            fault = garbage_of_kube(calls, times)
         case code:
             fault = refused(calls, _kube_failure(int(code)), times)
     fault.target = "kube"
