@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from aws.errands import Errands
-from aws.tally import tallied
 from controller.aims import Aims
 from controller.awsproviders import AWSProviders
 from controller.condition_counts import count_conditions
@@ -24,6 +23,7 @@ from controller.kube import Kube, NotFound
 from controller.objects import KubeObject, Ref, decode_object
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
+from controller.pace import Pace
 from controller.quota_waits import on_errand
 from controller.resyncs import Resyncs
 from controller.ties import Ties
@@ -54,6 +54,7 @@ class Dependents(Generic[P, S, V]):
         self.queue: WorkQueue[Ref] = WorkQueue(craft.resource.kind.lower())
         self.names = KeyNames()
         self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
+        self._pace = Pace(self.queue, self.store)
         self._kube = kube
         self._providers = providers
         self._means = means
@@ -76,6 +77,7 @@ class Dependents(Generic[P, S, V]):
         for provider in self._ties.changed(old, new):
             self._providers.users_changed(provider)
         self._resyncs.changed(old, new)
+        self._pace.changed(old, new)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
@@ -111,7 +113,7 @@ class Dependents(Generic[P, S, V]):
             await self._refuse(own, spec)
             return None
         one = DependentPass(self._means, self._craft, own, spec, self._now())
-        with tallied() as calls:
+        with self._pace.passing(obj.ref) as calls:
             look_again = await one.run()
         if (one.obj.deleting and self._craft.finalizer not in one.obj.finalizers) or not self.store.has(obj):
             return None

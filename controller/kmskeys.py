@@ -15,7 +15,6 @@ import structlog
 
 from aws.errands import Errands
 from aws.sight import Sight
-from aws.tally import tallied
 from controller.awsproviders import AWSProviders
 from controller.claims import AliasClaims
 from controller.condition_counts import count_conditions
@@ -30,6 +29,7 @@ from controller.objects import KubeObject, Ref, decode_object
 from controller.own_key import OwnKey
 from controller.own_object import OwnObject
 from controller.own_writes import OwnWrites
+from controller.pace import Pace
 from controller.quota_waits import on_errand
 from controller.resyncs import Resyncs
 from controller.store import Store
@@ -63,6 +63,7 @@ class KMSKeys:
         self.queue: WorkQueue[Ref] = WorkQueue("kmskey")
         self.names = KeyNames()
         self._errands = Errands(self.queue.add, lambda: len(self.queue) > 0)
+        self._pace = Pace(self.queue, self.store)
         self.followers: list[Callable[[KubeObject | None, KubeObject | None], None]] = []
         self._kube = kube
         self._providers = providers
@@ -86,6 +87,7 @@ class KMSKeys:
         for follower in self.followers:
             follower(old, new)
         self._resyncs.changed(old, new)
+        self._pace.changed(old, new)
         if new is None:
             if old is not None:
                 self._own.forget(old.ref)
@@ -157,7 +159,7 @@ class KMSKeys:
         provider = await self._means.ways.find(obj.namespace, spec.provider_ref)
         key = key_object(obj, spec, self._means.ways.defaults(provider), self._memory.attempts.ages(obj.uid))
         one = KeyPass(self._means, OwnKey(self._means, obj, key), provider, now)
-        with tallied() as calls:
+        with self._pace.passing(obj.ref) as calls:
             look_again = await one.run()
         if (KMSKEY_FINALIZER not in one.own.key.finalizers and key.deleting) or not self.store.has(obj):
             return None

@@ -16,9 +16,10 @@ Rules:
    a bounded number of items at a time, so that 100,000 due timers do not hold up the loop.
 5. The nth retry() waits between 2^(n-1) and 2^n seconds, 300 at most: enough jitter to spread what failed together, never less
    than a second, and a steady 300 s for what fails for ever. forget() starts over.
-6. discard() is for what will not come again: its timer and its failures leave the queue, those that a pass under way leaves behind included.
+6. What is held is not handed out before its time: whoever adds it meanwhile, it has a timer instead. What is ready already stays so.
+7. discard() is for what will not come again: its timer and its failures leave the queue, those that a pass under way leaves behind included.
    If it is added after all, all is as for a new item.
-7. After shut_down() nothing is handed out and nothing is added; what was queued is dropped, because the next process lists all
+8. After shut_down() nothing is handed out and nothing is added; what was queued is dropped, because the next process lists all
    objects anyway. drained() waits for the active ones.
 
 Not promised: order between items of different priority, and any bound on how long an item stays active (the workers have one).
@@ -77,6 +78,7 @@ class WorkQueue(Generic[Item]):
         self._ties = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
         self._failures: dict[Item, int] = {}
+        self._held: dict[Item, float] = {}  # item: until
         self._discarded: set[Item] = set()  # active, and to be forgotten at done()
         self._users_in_a_row = 0
         self._shut_down = False
@@ -97,26 +99,22 @@ class WorkQueue(Generic[Item]):
             return
         if item in self._active:
             self._again[item] = min(priority, self._again.get(item, priority))
-        elif item not in resyncs:
+        elif item in resyncs:
+            if priority is Priority.USER:
+                users[item] = resyncs.pop(item)
+        elif self._held.get(item, 0.0) > self._loop.time():
+            self._add_at(item, self._held[item], priority)
+        else:
             self._adds.inc()
             self._ready[priority][item] = self._loop.time()
             self._wake.set()
-        elif priority is Priority.USER:
-            users[item] = resyncs.pop(item)
 
     def add_after(self, item: Item, delay: float, priority: Priority = Priority.RESYNC) -> None:
         """Add the item in `delay` seconds, unless an earlier timer, or a pass that begins before, makes that void."""
         if delay <= 0:
             self.add(item, priority)
             return
-        timer = _Timer(self._loop.time() + delay, next(self._ties), priority)
-        known = self._timers.get(item, timer)
-        earliest = min(timer, known)
-        self._timers[item] = earliest._replace(priority=min(timer.priority, known.priority))
-        if earliest is timer:
-            heapq.heappush(self._heap, (timer.when, timer.tie, item))
-            self._sweep()
-            self._arm()
+        self._add_at(item, self._loop.time() + delay, priority)
 
     async def get(self) -> Item:
         """The next item, which is active until done(). Raises ShutDown."""
@@ -152,9 +150,18 @@ class WorkQueue(Generic[Item]):
         """Let the next retry() of the item start from the shortest delay."""
         self._failures.pop(item, None)
 
+    def hold(self, item: Item, seconds: float) -> None:
+        """Hand the item out in so many seconds at the earliest."""
+        self._held[item] = self._loop.time() + seconds
+
+    def release(self, item: Item) -> None:
+        """Let it come as all others."""
+        self._held.pop(item, None)
+
     def discard(self, item: Item) -> None:
         """Remember nothing of the item, which is gone for good; a pass that waits or is under way goes on."""
         self._failures.pop(item, None)
+        self._held.pop(item, None)
         self._timers.pop(item, None)
         if item in self._active:
             self._discarded.add(item)
@@ -175,11 +182,22 @@ class WorkQueue(Generic[Item]):
         """Wait until nothing is active; after shut_down() that stays so. The caller sets the bound."""
         await self._idle.wait()
 
+    def _add_at(self, item: Item, when: float, priority: Priority) -> None:
+        timer = _Timer(when, next(self._ties), priority)
+        known = self._timers.get(item, timer)
+        earliest = min(timer, known)
+        self._timers[item] = earliest._replace(priority=min(timer.priority, known.priority))
+        if earliest is timer:
+            heapq.heappush(self._heap, (timer.when, timer.tie, item))
+            self._sweep()
+            self._arm()
+
     def _take(self) -> Item:
         item, since = self._ready[self._next_priority()].popitem(last=False)
         now = self._loop.time()
         self._queue_duration.observe(now - since)
         self._timers.pop(item, None)
+        self._held.pop(item, None)
         self._active[item] = now
         self._idle.clear()
         return item

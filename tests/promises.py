@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "F21": ("401 once, 401 for long, 403 after a change of RBAC", "the token is read again; no exit; it goes on when it may"),
     "F22": ("an API server, or a cache, that is a minute behind", "old versions are refused; no second key"),
     "F23": ("a watch that repeats and mixes up events", "the state is right in the end"),
-    "F24": ("a storm of changes of one object", "one pass at a time; the last change wins"),
+    "F24": ("a storm of changes of one object", "one pass at a time, a few writes to AWS; the last change wins"),
     "F25": ("hundreds of objects at once", "made at the pace of the quotas; new ones are seen"),
     "F26": ("hundreds of objects that need nothing", "no write to AWS, none to Kubernetes"),
     "F27": ("AWS throttles nine of ten calls for ten minutes", "all is made once; a ready key stays ready"),

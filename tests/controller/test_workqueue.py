@@ -266,6 +266,36 @@ async def test_an_item_that_comes_back_after_all_is_as_a_new_one(queue: WorkQueu
     assert await drain(queue) == ["a"]
 
 
+async def test_what_is_held_comes_at_its_time_once_whoever_adds_it(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    queue.add_after("a", 1)
+    queue.hold("a", 10)
+    queue.done("a")
+    for delay in (0, 0, 3, 20):
+        queue.add_after("a", delay, Priority.USER)
+    assert len(queue) == 0
+    assert await when_ready(queue) == 10
+    assert len(queue) == 0
+    queue.add("a")
+    assert await when_ready(queue) == 10
+
+
+async def test_what_is_held_stands_in_no_others_way_and_comes_at_once_when_it_is_released_or_forgotten(queue: WorkQueue[str]) -> None:
+    for item in "abc":
+        queue.hold(item, 10)
+        queue.add(item)
+    queue.add("d")
+    assert await drain(queue) == ["d"]
+    queue.release("b")
+    queue.add("b")
+    queue.discard("a")
+    queue.add("a")
+    assert await drain(queue) == ["b", "a"]
+    assert await when_ready(queue) == 10
+
+
 async def test_a_queue_that_discarded_all_its_items_is_empty(queue: WorkQueue[str]) -> None:
     for number in range(5000):
         queue.retry(str(number))
@@ -339,6 +369,7 @@ class Observer:
         self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self.queue: WorkQueue[int] = WorkQueue("property")
         self.active: set[int] = set()
+        self.held: dict[int, float] = defaultdict(float)  # until when
         self.last_asked: dict[int, float] = {}  # the newest add, or the moment a timer promised
         self.last_started: dict[int, float] = defaultdict(lambda: -1.0)
 
@@ -349,10 +380,14 @@ class Observer:
             except ShutDown:
                 return
             assert item not in self.active, "two workers have the same item"
+            assert now() >= self.held[item], "what is held was handed out"
             self.active.add(item)
             self.last_started[item] = now()
             await asyncio.sleep(self.random.choice([0, 0.1, 3]))
             self.active.remove(item)
+            if pause := self.random.choice([0, 0, 0, 5]):
+                self.queue.hold(item, pause)
+                self.held[item] = now() + pause
             self.queue.done(item)
 
     def ask(self) -> None:

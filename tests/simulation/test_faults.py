@@ -31,6 +31,39 @@ def _passes_are_known() -> Iterator[None]:
         yield
 
 
+@pytest.mark.holds("F24")
+async def test_a_storm_of_changes_is_carried_out_in_a_few_writes_and_ends_as_it_says_last() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders")
+        await world.advance(30)
+        began = world.time
+        for number in range(1000):
+            world.apply("orders", **FULL | {"description": f"as of {number}"})
+            await world.advance(0.01)
+        await world.ready("orders", within=15)
+        assert world.key("orders").description == "as of 999"
+        assert world.traffic.names("aws", began)["UpdateKeyDescription"] <= 5
+        assert world.status("orders")["observedGeneration"] == 1001
+
+
+@pytest.mark.holds("F24")
+async def test_a_storm_of_changes_is_nothing_to_other_objects_nor_to_the_deletion_that_ends_it() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("orders", **FULL)
+        await world.ready("orders", within=1)
+        for number in range(100):
+            world.apply("orders", **FULL | {"description": f"as of {number}"})
+            world.apply("others", **FULL | {"description": f"as of {number // 50}"})
+            await world.advance(0.02)
+        assert world.key("others").description == "as of 1"
+        assert world.key("orders").description != "as of 99"
+        world.delete("orders")
+        await world.gone("orders", within=1)
+
+
 @pytest.mark.holds("F25")
 @pytest.mark.parametrize(("fraction", "count", "within"), [(1.0, 200, 42), (0.5, 120, 50)])
 async def test_many_objects_at_once_are_made_at_the_pace_of_the_quotas(fraction: float, count: int, within: float) -> None:
