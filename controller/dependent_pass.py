@@ -189,6 +189,8 @@ class DependentPass(Generic[P, S, V]):
         for action in plan.actions:
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self.report(plan.status, exact=True)  # what is not sent must not be waited for
+            if not isinstance(action, AddFinalizer):
+                await self._own.look()  # a late watch may not show yet that the object is gone
             if self._own.is_outdated:
                 log.info("changed_meanwhile", left=action.told)
                 return AT_ONCE

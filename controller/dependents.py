@@ -103,7 +103,7 @@ class Dependents(Generic[P, S, V]):
             obj = await self._read(ref)
         if obj is None or not self._partition.holds(obj):
             return None
-        own = OwnObject(self._kube, self._own, self._craft.resource, obj)
+        own = OwnObject(self._kube, self._own, self._craft.resource, obj, is_shown=obj.deletion_timestamp is not None)
         return await (own.give_back() if self._partition.is_drained(obj) else self._pass(own))
 
     async def _pass(self, own: OwnObject) -> timedelta | None:

@@ -6,9 +6,11 @@ Rules:
    neither create nor rotate. Nor can it schedule a deletion: a patch that changes nothing is refused in the same way before.
 2. CreateKey and the patch that stores its answer are one section that no deadline, shutdown or lost lease can cut in two, and so are
    ReplicateKey and its patch. Whatever could make them wait, such as the quota, is waited for before.
-3. When the patch of a new key's id fails, the answer stays in memory, and nothing else is done for the object until it is stored.
-4. Each answer is folded into what was seen, so that the next plan is made from it.
-5. A replica in another region that refuses something is left alone for the rest of the pass, which goes on with the key and the other regions.
+3. Nothing is written to AWS on the word of a watch alone, which may be minutes late after a lease is taken over: the object is looked at
+   once more before the first write, unless the server has answered about it in this pass (own_object.py).
+4. When the patch of a new key's id fails, the answer stays in memory, and nothing else is done for the object until it is stored.
+5. Each answer is folded into what was seen, so that the next plan is made from it.
+6. A replica in another region that refuses something is left alone for the rest of the pass, which goes on with the key and the other regions.
 """
 
 from collections.abc import Coroutine
@@ -45,8 +47,9 @@ from reconcilers.actions import (
     TagResource,
     WriteExport,
 )
-from reconcilers.after import after, with_replica
+from reconcilers.after import after, confirmed, subject, with_replica
 from reconcilers.arns import region_of
+from reconcilers.disposal import proves
 from reconcilers.echoes import Echoes, written_everywhere
 from reconcilers.fields import DeletionPolicy
 from reconcilers.names import KMSKEY_FINALIZER, OWNER_TAG
@@ -90,6 +93,8 @@ class KeyActions:
                 await self._view.connection.take_quota("RotateKeyOnDemand")
             if plan.write_ahead and not isinstance(action, AddFinalizer):
                 await self._own.report(plan.status, exact=once)
+            if not isinstance(action, AddFinalizer):  # of which the server itself sees to it that it is this object's
+                await self._own.look()
             if self._own.is_outdated:
                 log.info("changed_meanwhile", left=action.told)
                 return AT_ONCE
@@ -100,8 +105,7 @@ class KeyActions:
 
     async def _prove(self) -> None:
         """That the object is what a deletion is planned for. A late watch may not show yet that the spec asks for the replica again."""
-        if not self._own.key.deleting:
-            await self._own.look()
+        await self._own.look()
         if not self._own.is_outdated:
             await self._own.confirm()
 
@@ -128,11 +132,9 @@ class KeyActions:
             case ReplicateKey():
                 if not await self._elsewhere(action.region, finish(self._replicate(action))):
                     return
-            case _ if self._is_elsewhere(action):
-                if not await self._elsewhere(region_of(action.key), self._write(action)):
-                    return
             case _:
-                await self._write(action)
+                if not await self._write(action):
+                    return
         self._tell(action, plan)
 
     async def _create(self, action: CreateKey) -> None:
@@ -151,8 +153,8 @@ class KeyActions:
             memory.gone(self._own.obj)
             raise
 
-    async def _replicate(self, action: ReplicateKey) -> None:
-        """Send once, and store the answer before anything else happens."""
+    async def _replicate(self, action: ReplicateKey) -> bool:
+        """Send once, and store the answer before anything else happens. Raises where nothing was made."""
         assert isinstance(self._view.seen, ObservedKey)  # no plan replicates a key that was not seen
         before = self._own.key.status
         try:
@@ -164,17 +166,17 @@ class KeyActions:
         log.info("key_replicated", key=made.arn, attempt=action.attempt.id)
         status = before.model_copy(update={"replicas": replicated(before.replicas, made, action.tags)})
         await self._own.report(status, answer=True)
+        return True
 
-    async def _elsewhere(self, region: str, work: Coroutine[Any, Any, None]) -> bool:
-        """Whether this was done in another region; a failure there is noted, and is nothing to the key itself."""
+    async def _elsewhere(self, region: str, work: Coroutine[Any, Any, bool]) -> bool:
+        """What this has come to in another region; a failure there is noted, and is nothing to the key itself."""
         try:
-            await work
+            return await work
         except (AWSError, InvalidAccessError) as error:
             assert isinstance(self._view.seen, ObservedKey)  # no plan writes to a replica of a key that was not seen
             self._view.seen = failed(self._view.seen, region, error)
             log.warning("replica_refused", region=region, error=str(error))
             return False
-        return True
 
     def _is_elsewhere(self, action: KeyAction) -> bool:
         seen = self._view.seen
@@ -185,7 +187,13 @@ class KeyActions:
         seen = self._view.seen
         return isinstance(seen, ObservedKey) and isinstance(seen.replicas.get(region_of(action.key)), Unobservable)
 
-    async def _write(self, action: KeyAction) -> None:
+    async def _write(self, action: KeyAction) -> bool:
+        """Whether anything is different now."""
+        if self._is_elsewhere(action):
+            return await self._elsewhere(region_of(action.key), self._send(action))
+        return await self._send(action)
+
+    async def _send(self, action: KeyAction) -> bool:
         before, connection, echoes = self._view.seen, self._view.connection, self._means.memory.echoes
         assert isinstance(before, ObservedKey)  # no plan writes to a key that was not seen
         if self._looked is None:
@@ -193,7 +201,13 @@ class KeyActions:
         if self._is_elsewhere(action):
             connection = await connection.at(region_of(action.key))
         self.sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
-        answer = await kms.apply(connection, action)
+        try:
+            answer = await kms.apply(connection, action)
+        except AWSError as error:
+            if not proves(error.failure, action, subject(before, action)):
+                raise
+            self._view.seen = confirmed(before, action)
+            return False
         self.sending = None
         if isinstance(action, TagResource) and OWNER_TAG in action.tags:  # claimed: the tag index will know it in some minutes
             self._means.sight.remember(connection, action.tags[OWNER_TAG], action.key)
@@ -202,6 +216,7 @@ class KeyActions:
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
         self._view.seen = after(before, action, answer)
         echoes[self._own.key.uid] = written_everywhere(self._echoes, self._looked, self._view.seen, self._now)
+        return True
 
     async def _export(self, action: WriteExport | DeleteExport) -> bool:
         """Whether it was done; what forbids it is found by the next plan."""

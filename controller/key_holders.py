@@ -5,6 +5,7 @@ read. One that only observes the key does not hold it.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 
@@ -13,7 +14,7 @@ from controller.kube import Forbidden, Kube, NotFound
 from controller.objects import KubeObject, decode_object
 from reconcilers.adoption_fields import ManagementPolicy
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG, UID_TAG
-from reconcilers.states import KeyObject, ObservedKey, Unobservable
+from reconcilers.states import Candidates, KeyObject, NotCreated, ObservedKey, Unobservable
 
 
 class _Spec(msgspec.Struct, rename="camel"):
@@ -32,6 +33,21 @@ async def holder(kube: Kube, objects: Iterable[KubeObject], key: KeyObject, foun
         if obj.uid != key.uid and (obj.uid == uid or _remembers(obj, found.key_id)):
             return f"KMSKey {obj.ref}"
     return None if uid in (None, key.uid) else await _tagged(kube, tags.get(OWNER_TAG, ""), uid)
+
+
+def found_by_tags(seen: NotCreated | Candidates) -> set[str]:
+    """The ids of the keys."""
+    return {one.key_id for one in (*(seen.keys if isinstance(seen, Candidates) else ()), *seen.earlier)}
+
+
+def without_held(seen: NotCreated | Candidates, objects: Iterable[KubeObject], key: KeyObject) -> NotCreated | Candidates:
+    """What was found for an object by owner tags, without the keys that the statuses of others name as theirs."""
+    found = found_by_tags(seen)
+    held = {key_id for obj in objects if obj.uid != key.uid for key_id in found if _remembers(obj, key_id)}
+    earlier = tuple(one for one in seen.earlier if one.key_id not in held)
+    if isinstance(seen, NotCreated):
+        return NotCreated(earlier)
+    return replace(seen, keys=tuple(one for one in seen.keys if one.key_id not in held), earlier=earlier)
 
 
 def _remembers(obj: KubeObject, key_id: str) -> bool:

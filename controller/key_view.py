@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aws.clients import Connection
 from aws.public_keys import read_public_key
 from controller.exports import look_at_exports
-from controller.key_holders import holder
+from controller.key_holders import found_by_tags, holder, without_held
 from controller.key_means import Means
 from controller.key_objects import KMSKEYS
 from controller.objects import KubeObject
@@ -28,7 +28,7 @@ from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey, plan_unasked, plan_unseen
 from reconcilers.lag import LAG
 from reconcilers.names import KMSKEY_FINALIZER
-from reconcilers.states import Account, KeyObject, NotCreated, ObservedKey, Offered, Problem, Seen, Unobservable
+from reconcilers.states import Account, Candidates, KeyObject, NotCreated, ObservedKey, Offered, Problem, Seen, Unobservable
 
 if TYPE_CHECKING:
     from controller.provider_ways import Reached
@@ -96,12 +96,25 @@ class KeyView:
         means, own = self._means, self._own
         own.key = replace(own.key, exports=await look_at_exports(means.kube, own.key))
         seen = await means.sight.observe(self.connection, own.key, self._now)
-        if isinstance(seen, Offered) and seen.found is not None:
-            keys = [*means.own.all(), *await means.ways.others.all(KMSKEYS)]
-            return replace(seen, holder=await holder(means.kube, keys, own.key, seen.found, means.operator.cluster_id))
         if not isinstance(seen, ObservedKey):
-            return seen
+            return await self._held_by_nobody_else(seen)
         echoes = means.memory.echoes
         patience = LAG if own.only_reports else timedelta()
         shown, echoes[own.key.uid] = listen_everywhere(echoes.get(own.key.uid, {}), seen, self._now, patience)
         return await means.claims.on(shown, own.key)
+
+    async def _held_by_nobody_else(self, seen: Seen) -> Seen:
+        """The tags of a key may be late, and name its former object: whose status names the key has it."""
+        means, key = self._means, self._own.key
+        match seen:
+            case Offered(found=ObservedKey() as found):
+                return replace(seen, holder=await holder(means.kube, await self._all(), key, found, means.operator.cluster_id))
+            case Offered() if found_by_tags(seen.otherwise):
+                return replace(seen, otherwise=without_held(seen.otherwise, await self._all(), key))
+            case NotCreated() | Candidates() if found_by_tags(seen):
+                return without_held(seen, await self._all(), key)
+            case _:
+                return seen
+
+    async def _all(self) -> list[KubeObject]:
+        return [*self._means.own.all(), *await self._means.ways.others.all(KMSKEYS)]

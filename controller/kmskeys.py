@@ -157,8 +157,11 @@ class KMSKeys:
             await OwnKey(self._means, obj, key).report(report(key, self._operator, blocked(spec), now))
             return None
         provider = await self._means.ways.find(obj.namespace, spec.provider_ref)
+        if obj.deletion_timestamp is not None and spec.deletion_policy is None and isinstance(provider, KubeObject):
+            provider = await self._means.ways.as_it_is(provider)  # it may say what becomes of the key
         key = key_object(obj, spec, self._means.ways.defaults(provider), self._memory.attempts.ages(obj.uid))
-        one = KeyPass(self._means, OwnKey(self._means, obj, key), provider, now)
+        own = OwnKey(self._means, obj, key, is_shown=key.deleting)  # a deleted object was read just now
+        one = KeyPass(self._means, own, provider, now)
         with self._pace.passing(obj.ref) as calls:
             look_again = await one.run()
         if (KMSKEY_FINALIZER not in one.own.key.finalizers and key.deleting) or not self.store.has(obj):

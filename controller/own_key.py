@@ -25,8 +25,8 @@ from reconcilers.states import KeyObject
 class OwnKey(OwnObject):
     """`key` is the user's as it was when the pass began, and ours as we have written it since."""
 
-    def __init__(self, means: Means, obj: KubeObject, key: KeyObject) -> None:
-        super().__init__(means.kube, means.own, KMSKEYS, obj)
+    def __init__(self, means: Means, obj: KubeObject, key: KeyObject, *, is_shown: bool = False) -> None:
+        super().__init__(means.kube, means.own, KMSKEYS, obj, is_shown=is_shown)
         self.key = key
         self.notes = KeyNotes(means.events, regarding(obj))
         self._memory = means.memory

@@ -24,11 +24,12 @@ log = structlog.get_logger()
 
 
 class OwnObject:
-    """`obj` is its newest version that this process knows."""
+    """`obj` is its newest version that this process knows. is_shown: the server has shown it just now."""
 
-    def __init__(self, kube: Kube, own: OwnWrites, resource: Resource, obj: KubeObject) -> None:
+    def __init__(self, kube: Kube, own: OwnWrites, resource: Resource, obj: KubeObject, *, is_shown: bool = False) -> None:
         self.obj = obj
         self._begun = _asked_of_us(obj)
+        self._is_shown = is_shown
         self._kube = kube
         self._own = own
         self._resource = resource
@@ -48,8 +49,9 @@ class OwnObject:
             await self._patch("status", operations, answer=answer)
 
     async def look(self) -> None:
-        """At the object as the server has it now. Raises KubeError."""
-        self._took(await self._kube.get(self._resource.path(*self.obj.ref)))
+        """At the object as the server has it now, unless the server has shown it in this pass already. Raises KubeError."""
+        if not self._is_shown:
+            self._took(await self._kube.get(self._resource.path(*self.obj.ref)))
 
     async def confirm(self) -> None:
         """That the object is as it is known, by a write that changes nothing: where reads are old, writes are not. Raises KubeError."""
@@ -89,7 +91,7 @@ class OwnObject:
 
     def _took(self, answer: bytes) -> None:
         """The object as the server has it, after our write or at a look."""
-        self.obj = decode_object(answer)
+        self.obj, self._is_shown = decode_object(answer), True
         self._own.put(self.obj)
 
 

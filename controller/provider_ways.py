@@ -80,6 +80,12 @@ class ProviderWays:
             return Problem(Reason.PROVIDER_NOT_FOUND, message)
         return obj
 
+    async def as_it_is(self, found: KubeObject) -> KubeObject:
+        """As the server has it, which a watch may show late. Raises KubeError."""
+        obj = decode_object(await self._kube.get(AWSPROVIDERS.path(*found.ref)))
+        self.own.put(obj)
+        return obj
+
     def defaults(self, found: KubeObject | Problem) -> ProviderDefaults | None:
         """What a provider that was found says for its keys; None where none is known, or its spec cannot be read."""
         spec = None if isinstance(found, Problem) else self.access.spec(found)
@@ -112,13 +118,13 @@ class ProviderWays:
     async def protect(self, found: KubeObject) -> None:
         """Makes sure that a provider is not deleted before the keys that come to it now. Raises KubeError, also if that is too late."""
         for _ in range(PROTECT_TRIES):
-            own = OwnObject(self._kube, self.own, AWSPROVIDERS, await self._as_it_is(found))
+            own = OwnObject(self._kube, self.own, AWSPROVIDERS, await self._not_leaving(found))
             if AWSPROVIDER_FINALIZER in own.obj.finalizers:
                 return
             try:
                 await own.protect(AWSPROVIDER_FINALIZER)
             except Conflict:  # most likely another key, or the provider's own pass
-                self.own.put(decode_object(await self._kube.get(AWSPROVIDERS.path(*found.ref))))
+                await self.as_it_is(found)
         raise Conflict(409, "Conflict", f"AWSProvider {found.ref} keeps changing")
 
     def resolve(self, namespace: str, ref: ProviderRef | None) -> Ref | Problem:
@@ -151,11 +157,11 @@ class ProviderWays:
         for doubt in self.doubters:
             doubt(provider)
 
-    async def _as_it_is(self, found: KubeObject) -> KubeObject:
+    async def _not_leaving(self, found: KubeObject) -> KubeObject:
         """Where another process may take its finalizer off: as the server has it, and not being deleted. Raises KubeError."""
         if not self.others.there:
             return self.own.get(found.ref) or found
-        obj = decode_object(await self._kube.get(AWSPROVIDERS.path(*found.ref)))
+        obj = await self.as_it_is(found)
         if obj.deletion_timestamp is not None:
             raise Conflict(409, "Conflict", f"AWSProvider {found.ref} is being deleted")
         return obj

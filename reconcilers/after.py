@@ -36,16 +36,27 @@ from reconcilers.states import Grant, ObservedKey, Rotation, Unobservable
 
 def after(seen: ObservedKey, action: KeyAction, answer: Mapping[str, Any]) -> ObservedKey:
     """The key as it is once KMS has answered the action, which may be about its replica in another region."""
-    region = region_of(action.key)
-    if region != seen.region:
-        replica = seen.replicas[region]
-        assert isinstance(replica, ObservedKey)  # no plan writes to a replica that was not seen
-        return replace(seen, replicas={**seen.replicas, region: after(replica, action, answer)})
+    if region_of(action.key) != seen.region:
+        return with_replica(seen, after(subject(seen, action), action, answer))
     if isinstance(action, AliasChange):
         return replace(seen, aliases=_aliases(seen, action))
     if isinstance(action, GrantChange):
         return replace(seen, grants=_grants(seen, action, answer))
     return _changed(seen, action, answer)
+
+
+def subject(seen: ObservedKey, action: KeyAction) -> ObservedKey:
+    """What the action is about: the key, or its replica in another region."""
+    region = region_of(action.key)
+    there = seen if region == seen.region else seen.replicas[region]
+    assert isinstance(there, ObservedKey)  # no plan writes to a replica that was not seen
+    return there
+
+
+def confirmed(seen: ObservedKey, action: KeyAction) -> ObservedKey:
+    """The key once KMS has said itself that the state of what the action is about is as it was read."""
+    there = replace(subject(seen, action), state_is_answered=True)
+    return there if there.region == seen.region else with_replica(seen, there)
 
 
 def with_replica(seen: ObservedKey, replica: ObservedKey) -> ObservedKey:
@@ -58,7 +69,7 @@ def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) ->
         case EnableKey():
             return replace(seen, state="Enabled")
         case DisableKey():
-            return replace(seen, state="Disabled")
+            return replace(seen, state="Disabled", state_is_answered=True)
         case CancelKeyDeletion():
             return replace(seen, state="Disabled", deletion_date=None)
         case PutKeyPolicy(policy=policy):
@@ -74,7 +85,8 @@ def _changed(seen: ObservedKey, action: KeyChange, answer: Mapping[str, Any]) ->
         case DeleteImportedKeyMaterial():
             return replace(seen, state=seen.state if seen.deletion_date else "PendingImport", has_imported_material=False)
         case ScheduleKeyDeletion():
-            return replace(seen, state=answer.get("KeyState", "PendingDeletion"), deletion_date=answer.get("DeletionDate"))
+            state, date = answer.get("KeyState", "PendingDeletion"), answer.get("DeletionDate")
+            return replace(seen, state=state, deletion_date=date, state_is_answered=True)
         case _:
             assert_never(action)
 

@@ -125,6 +125,9 @@ def resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator
     if unreadable := first_unreadable(seen):
         return stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if proves_none(key, seen, operator):
+        if key.status.creation_attempt is not None and key.spec.adopt is not None and not key.spec.adopt.or_create:
+            verdict = working(Reason.ADOPTING, "CreateKey, which was sent before spec.adopt was set, has made no key.")
+            return Plan((), report(key, operator, verdict, now, creation_attempt=None), look_again=PATIENCE)
         return _replace(key, wanted, seen, operator, now) if key.status.key_id else make(key, wanted, seen.earlier, operator, now)
     if grace_is_over(key, operator):
         return stop(key, not_proved(key, seen), operator, now)
@@ -138,7 +141,7 @@ def _replace(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operato
     if (found := shown_again(key, seen, operator.cluster_id)) is not None:
         return _take_over(key, wanted, found, operator, now)
     if may_be_replaced(key):
-        return _create(key, wanted, operator, now)
+        return make(key, wanted, tuple(one for one in seen.earlier if one.key_id != key.status.key_id), operator, now)
     return stop(key, lost(key), operator, now, creation_attempt=None)
 
 

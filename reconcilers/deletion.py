@@ -19,7 +19,7 @@ from datetime import datetime
 from reconcilers.actions import Action, DeleteAlias, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
 from reconcilers.aliases import ours_by_spec
 from reconcilers.arns import id_of, region_of
-from reconcilers.disposal import disposal
+from reconcilers.disposal import disposal, seems_disposed_of
 from reconcilers.fields import DeletionPolicy
 from reconcilers.grants import to_revoke
 from reconcilers.lag import SKEW, shows_not_yet
@@ -31,7 +31,7 @@ from reconcilers.reasons import Reason
 from reconcilers.refusals import elsewhere, leads_elsewhere
 from reconcilers.repairs import UNSETTLED
 from reconcilers.reports import blocked, report, seen_fields, working
-from reconcilers.searches import first_unreadable, grace_is_over, not_proved, proves_none, search_delay
+from reconcilers.searches import first_unreadable, grace_is_over, not_proved, nothing_was_made, proves_none, search_delay
 from reconcilers.states import (
     Account,
     Candidates,
@@ -87,6 +87,8 @@ def plan_deletion_unseen(key: KeyObject, account: Account | Unobservable, operat
     """The plan where AWS need not, or cannot, be asked; None when the key is to be observed first."""
     if (retained := plan_retained(key, operator)) is not None:
         return retained
+    if key.status.key_id is None and nothing_was_made(key):
+        return _release(key, "it never had a key")
     if isinstance(account, Unobservable):
         return _block(key, f"The key cannot be reached: {account.message}", operator, now)
     if leads_elsewhere(key, account):
@@ -140,8 +142,10 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
 
 def _leave_lost(key: KeyObject, seen: Missing, operator: Operator, now: datetime) -> Plan:
     """A key that is gone may have been a replica, since somebody moved the primary: that would cost a dollar a month for ever."""
-    left = leaving(key, seen, deletion_policy(key, operator), operator, now)
-    there = [(action, _BY_HAND[type(action)]) for action in left.due if type(action) in _BY_HAND]
+    policy = deletion_policy(key, operator)
+    left = leaving(key, seen, policy, operator, now)
+    gone = {one.arn for one in seen.replicas.values() if isinstance(one, ObservedKey) and seems_disposed_of(one, policy)}
+    there = [(action, _BY_HAND[type(action)]) for action in left.due if type(action) in _BY_HAND and action.key not in gone]
     if there:
         commands = "; ".join(f"aws kms {verb} --region {region_of(action.key)} --key-id {id_of(action.key)}" for action, verb in there)
         regions = ", ".join(region_of(action.key) for action, _ in there)

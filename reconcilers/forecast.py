@@ -19,13 +19,15 @@ from reconcilers.actions import (
     CreateKey,
     DeleteExport,
     ForgetReplica,
+    KeyAction,
     RecordKey,
     RemoveFinalizer,
     ReplicateKey,
     WriteExport,
 )
-from reconcilers.after import after, with_replica
+from reconcilers.after import after, confirmed, subject, with_replica
 from reconcilers.arns import in_region
+from reconcilers.disposal import asks_for_proof
 from reconcilers.exports import public_key_is_needed
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
@@ -73,7 +75,7 @@ def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operat
         if isinstance(seen, ObservedKey) and public_key_is_needed(key, seen):
             seen = replace(seen, public_key=NOT_YET)
         plan = plan_kmskey(key, account, seen, operator, now)
-        done += plan.actions
+        done += (action for action in plan.actions if not _only_asks(action, seen))
         if not plan.actions or plan.is_last:
             return Forecast(tuple(done), plan.status)
         if plan.write_ahead:
@@ -81,6 +83,11 @@ def forecast(key: KeyObject, account: Account | Unobservable, seen: Seen, operat
         for action in plan.actions:
             key, seen = _imagine(key, account, seen, action)
     raise RuntimeError(f"the plan does not come to an end: {[action.told for action in done]}")
+
+
+def _only_asks(action: Action, seen: Seen) -> bool:
+    """Whether nothing will come of it but KMS's word that the key is as it was read."""
+    return isinstance(action, KeyAction) and isinstance(seen, ObservedKey) and asks_for_proof(action, subject(seen, action))
 
 
 def _imagine(key: KeyObject, account: Account | Unobservable, seen: Seen, action: Action) -> tuple[KeyObject, Seen]:
@@ -107,6 +114,8 @@ def _imagine(key: KeyObject, account: Account | Unobservable, seen: Seen, action
             return key, seen
         case _:
             assert isinstance(seen, ObservedKey)  # no plan writes to a key that was not seen
+            if _only_asks(action, seen):
+                return key, confirmed(seen, action)
             return key, after(seen, action, {})
 
 

@@ -8,7 +8,8 @@ Rules:
 2. A key id, once remembered, is never replaced. AWS saying that the key is missing makes the object KeyLost, and nothing is made anew
    unless the user asks for it by the key's id (recreation.py).
 3. No write goes to a key whose owner tags do not name this object, or its predecessor of the same name (ownership.py).
-4. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
+4. A spec that is refused changes nothing; what it costs the key nevertheless: refused.py.
+5. Whoever reads this to find out what happens to an object that is being deleted: deletion.py.
 
 It does not promise that KMS shows at once what was written: KMS is eventually consistent. A late read costs a repeated write, no more, and
 echoes.py keeps most of them away.
@@ -27,6 +28,7 @@ from reconcilers.lag import shows_not_yet
 from reconcilers.observing import plan_observed
 from reconcilers.recreation import left_elsewhere, lost
 from reconcilers.refusals import refusal
+from reconcilers.refused import may_be_seen, plan_refused
 from reconcilers.states import (
     Account,
     Candidates,
@@ -53,7 +55,7 @@ def plan_kmskey(key: KeyObject, account: Account | Unobservable, seen: Seen, ope
         return plan_deletion(key, account, seen, operator, now)
     wanted = _wanted(key, account, operator, now)
     if isinstance(wanted, Problem):
-        return stop(key, wanted, operator, now)
+        return plan_refused(key, account, seen, wanted, operator, now)
     if key.spec.observes:
         return plan_observed(key, seen, operator, now)
     match seen:
@@ -83,7 +85,7 @@ def plan_unseen(key: KeyObject, account: Account | Unobservable, operator: Opera
     if key.deleting:
         return plan_deletion_unseen(key, account, operator, now)
     wanted = _wanted(key, account, operator, now)
-    return stop(key, wanted, operator, now) if isinstance(wanted, Problem) else None
+    return stop(key, wanted, operator, now) if isinstance(wanted, Problem) and not may_be_seen(key, account) else None
 
 
 def _wanted(key: KeyObject, account: Account | Unobservable, operator: Operator, now: datetime) -> Wanted | Problem:

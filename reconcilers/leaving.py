@@ -13,6 +13,7 @@ from reconcilers.actions import KeyAction
 from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_status import ReplicaStatus
+from reconcilers.materials import to_destroy
 from reconcilers.ownership import claimable
 from reconcilers.repairs import UNSETTLED
 from reconcilers.replica_records import is_new, is_ours, passes, records_of, shows_no_tags_yet, unresolved
@@ -72,6 +73,8 @@ def _leave(
         return
     declared = next((one for one in key.spec.replicas or () if one.region == there.region), None)
     aliases = asked_of_replica(key, declared, record).aliases
+    if policy is DeletionPolicy.FORCE_DELETE:
+        all_of_them.due.extend(to_destroy(there))
     all_of_them.due.extend(disposal(there, policy, aliases, window_in_days(key, policy, there.region)))
 
 

@@ -74,6 +74,11 @@ def ages(status: KMSKeyStatus, now: datetime = NOW) -> Ages:
     return {attempt: now - attempt.written.time for attempt in attempts_in(status)}
 
 
+def answered(seen: ObservedKey) -> ObservedKey:
+    """The same, once KMS has answered a write of this pass with that state."""
+    return replace(seen, state_is_answered=True)
+
+
 def observed(
     state: str = "Enabled",
     *,

@@ -38,9 +38,10 @@ from reconcilers.actions import (
     UpdateKeyDescription,
     WriteExport,
 )
-from reconcilers.after import after, with_replica
+from reconcilers.after import after, confirmed, with_replica
 from reconcilers.aliases import on_key, targets
 from reconcilers.arns import in_region
+from reconcilers.disposal import asks_for_proof
 from reconcilers.grants import digest
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.kmskey import plan_kmskey
@@ -132,6 +133,8 @@ def carry_out(world: World, action: Action) -> World:
 
 def steps(world: World, around: Around) -> Iterator[World]:
     """Every world in which a pass may die, in order; the last one is the pass's end, its status reported."""
+    if isinstance(world.seen, ObservedKey):  # a new pass has no answers yet
+        world = replace(world, seen=replace(world.seen, state_is_answered=False))
     for _ in range(MAX_ROUNDS):
         plan = around.plan(world)
         if plan.write_ahead:
@@ -163,6 +166,8 @@ def _changed(seen: Seen, action: KeyAction) -> ObservedKey:
     assert action.key == seen.arn
     assert not isinstance(action, CreateAlias) or action.alias not in targets(seen), f"{action} of an alias that there is already"
     assert not isinstance(action, DeleteAlias) or action.alias in on_key(seen), f"{action} of another key's alias"
+    if asks_for_proof(action, seen):
+        return confirmed(seen, action)
     assert seen.state in ACCEPTED[type(action)], f"KMS refuses {action} for a key that is {seen.state}"
     return after(seen, action, _answer(action))
 

@@ -11,7 +11,7 @@ from reconcilers.kmskey import plan_kmskey, plan_unseen
 from reconcilers.names import PAUSED_ANNOTATION
 from reconcilers.reasons import Reason
 from reconcilers.states import KeyObject, NotCreated
-from tests.reconcilers.builders import NOW, account, key, observed, operator, remembered
+from tests.reconcilers.builders import NOW, account, answered, key, observed, operator, remembered
 from tests.reconcilers.verdicts import told
 
 SUSPENDED = key(KMSKeySpec(suspend=True, description="new"), remembered())
@@ -61,7 +61,7 @@ def test_protection_means_nothing_to_an_object_that_lives_and_to_one_that_is_let
     living = plan_kmskey(key(KMSKeySpec(deletion_protection=True), remembered()), account(), observed(), operator(), NOW)
     assert told(living)["Ready"] == ("True", Reason.AVAILABLE)
     let_go = key(KMSKeySpec(deletion_protection=False), remembered(), deleting=True)
-    gone = plan_kmskey(let_go, account(), observed("PendingDeletion"), operator(), NOW)
+    gone = plan_kmskey(let_go, account(), answered(observed("PendingDeletion")), operator(), NOW)
     assert [type(action) for action in gone.actions] == [RemoveFinalizer]
 
 

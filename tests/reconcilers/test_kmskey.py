@@ -78,11 +78,11 @@ class TestUnseen:
         assert (made.actions, told(made)) == ((), stalled(Reason.ACCESS_DENIED))
 
     def test_a_refused_spec_is_told_without_asking_aws(self) -> None:
-        wish = key(KMSKeySpec(key_policy="[]"), remembered())
+        wish = key(KMSKeySpec(key_policy="[]"))
         unseen = plan_unseen(wish, account(), operator(), NOW)
         assert unseen is not None
         assert (unseen.actions, told(unseen)) == ((), stalled(Reason.INVALID_POLICY))
-        assert unseen == plan(wish, observed(description="meddled"))
+        assert unseen == plan(wish, NotCreated())
 
     def test_a_good_spec_needs_to_be_seen(self) -> None:
         assert plan_unseen(key(), account(), operator(), NOW) is None

@@ -72,7 +72,7 @@ def test_a_key_without_material_says_how_it_gets_it(state: str) -> None:
     [
         ("Enabled", DeletionPolicy.FORCE_DELETE, [DeleteImportedKeyMaterial(arn()), ScheduleKeyDeletion(arn(), 7)]),
         ("Disabled", DeletionPolicy.FORCE_DELETE, [DeleteImportedKeyMaterial(arn()), ScheduleKeyDeletion(arn(), 7)]),
-        ("PendingDeletion", DeletionPolicy.FORCE_DELETE, [DeleteImportedKeyMaterial(arn())]),
+        ("PendingDeletion", DeletionPolicy.FORCE_DELETE, [DeleteImportedKeyMaterial(arn()), ScheduleKeyDeletion(arn(), 7)]),
         ("Enabled", DeletionPolicy.DELETE, [ScheduleKeyDeletion(arn(), 30)]),
     ],
 )

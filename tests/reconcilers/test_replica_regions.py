@@ -126,10 +126,12 @@ def test_an_attempt_is_forgotten_when_it_is_known_that_it_came_to_nothing(kind: 
     [
         (DeletionPolicy.RETAIN, replica(), ForgetReplica),
         (DeletionPolicy.DISABLE_KEY, replica(), DisableKey),
-        (DeletionPolicy.DISABLE_KEY, replica("Disabled"), ForgetReplica),
+        (DeletionPolicy.DISABLE_KEY, replica("Disabled"), DisableKey),  # a late read may show what is no more
+        (DeletionPolicy.DISABLE_KEY, replica("Disabled", state_is_answered=True), ForgetReplica),
         (DeletionPolicy.DELETE, replica(aliases={"alias/a": THERE}), DeleteAlias),
         (DeletionPolicy.DELETE, replica(), ScheduleKeyDeletion),
-        (DeletionPolicy.DELETE, replica("PendingDeletion"), ForgetReplica),
+        (DeletionPolicy.DELETE, replica("PendingDeletion"), ScheduleKeyDeletion),
+        (DeletionPolicy.DELETE, replica("PendingDeletion", state_is_answered=True), ForgetReplica),
     ],
 )
 def test_a_replica_that_left_the_spec_goes_as_the_deletion_policy_says(
