@@ -35,7 +35,7 @@ def plan_refused(
     """problem: why the spec is not carried out."""
     if not isinstance(seen, ObservedKey) or isinstance(account, Unobservable) or not owned(key, seen, operator.cluster_id):
         return stop(key, problem, operator, now)
-    fields = seen_fields(seen)
+    fields = seen_fields(key.status, seen)
     due = () if key.spec.observes else _rescue(key, account, seen, operator)
     if not due:
         return stop(key, problem, operator, now, **fields)

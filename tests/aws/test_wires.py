@@ -81,8 +81,12 @@ async def test_a_lost_answer_to_any_other_call_is_retried_later_and_not_here(wir
     assert server.received == ["EnableKey"]
 
 
-async def test_an_answer_that_says_nothing_is_known_as_aws_s_by_its_request_id(wires: AwsWires) -> None:
-    async with scripted(reply(200, b"", "x-amzn-RequestId: r-1\r\n")) as server, channel_to(wires, server.url) as channel:
+@pytest.mark.parametrize(
+    "behave",
+    [reply(200, b" ", "x-amzn-RequestId: r-1\r\n"), reply(200, b""), reply(200, b"{}", "Content-Type: application/x-amz-json-1.1\r\n")],
+)
+async def test_an_answer_that_says_nothing_is_known_by_its_request_id_or_by_what_it_is_not(wires: AwsWires, behave: Behaviour) -> None:
+    async with scripted(behave) as server, channel_to(wires, server.url) as channel:
         await channel.call("kms", "EnableKey", {"KeyId": "k"})
     assert server.received == ["EnableKey"]
 
