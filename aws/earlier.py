@@ -5,13 +5,14 @@ Rules:
    too, up to MOST_SCANNED of them, and it is read again at the first need after that time, and then about once an hour (key_index.py). Keys
    that we make, claim, find or see are added at once. So a new object costs no call.
 2. While a reading again lasts for longer than BRIEF_SECONDS, an object's own name is asked for by itself, which is one call.
-3. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed.
+3. A key is shown only as it is when it is asked for: observed, with its tags read, and nothing of what the index said believed. One that this
+   process has made or claimed minutes ago is waited for where KMS does not show it, or its owner, yet.
 4. Where the index cannot be read, every key is looked at. Where that is not allowed either, or a key hides its tags, no key may come back and a
    new one may be made, until it is tried again after ten minutes. That is said in the log. Any other failure is raised, and nothing is made.
 
 Not promised: that a key is found which was made, or tagged, within minutes before this process needed its first, if AWS's views are late then
 and it was never seen here; nor one that another process (a shard of the ring) has made, or somebody has tagged by hand, within the last hour,
-or longer in an account where more than 18,000 keys are ours; nor one that was made minutes ago, and that DescribeKey does not know yet.
+or longer in an account where more than 18,000 keys are ours.
 """
 
 import asyncio
@@ -25,13 +26,13 @@ import structlog
 from aws.answers import KEYS, TAGGED, TAGS, decode, reading, was_seen
 from aws.clients import Connection
 from aws.errands import nobodys
-from aws.errors import AWSError, BlockedError, NotFoundError
+from aws.errors import AWSError, BlockedError, NotFoundError, RetryableError
 from aws.key_index import KeyIndex
 from aws.quotas import PER_SECOND
 from aws.search import READERS, observe_candidate
 from reconcilers.codes import THROTTLING_CODES
 from reconcilers.names import CLUSTER_TAG, OWNER_TAG
-from reconcilers.states import Asked, ObservedKey, Unobservable
+from reconcilers.states import Asked, Failure, FailureKind, Missing, ObservedKey, Unobservable
 
 log = structlog.get_logger()
 
@@ -69,18 +70,25 @@ class EarlierKeys:
         if not place.index.is_good(asyncio.get_running_loop().time()):
             asked_alone = await self._read_again(connection, place, owner)
         arns = place.index.of(owner).union(asked_alone)
-        seen = [await observe_candidate(connection, arn, asked) for arn in sorted(arns)]
+        seen = [await self._look(connection, place.index, arn, asked) for arn in sorted(arns)]
         return tuple(key for key in seen if isinstance(key, ObservedKey))
+
+    async def _look(self, connection: Connection, index: KeyIndex, arn: str, asked: Asked) -> ObservedKey | Missing | None:
+        found = await observe_candidate(connection, arn, asked)
+        if index.is_new(arn, asyncio.get_running_loop().time()) and not _shows_an_owner(found):
+            told = f"KMS does not show the key {arn}, which was made minutes ago for an object of this name, everywhere yet"
+            raise RetryableError(Failure(FailureKind.RETRY, "DescribeKey", "NotFoundException", told))
+        return found
 
     def remember(self, connection: Connection, owner: str, arn: str) -> None:
         """A key that was made or claimed just now; the tag index will know it in some minutes."""
-        self._place(connection).index.note(owner, arn)
+        self._place(connection).index.note_new(owner, arn, asyncio.get_running_loop().time())
 
     def saw(self, connection: Connection, key: ObservedKey) -> None:
         """A pass has observed this key; AWS's lists may not show it yet."""
         tags = key.tags
         if not isinstance(tags, Unobservable) and tags.get(CLUSTER_TAG) == self._cluster_id and OWNER_TAG in tags:
-            self.remember(connection, tags[OWNER_TAG], key.arn)
+            self._place(connection).index.note(tags[OWNER_TAG], key.arn)
 
     def _place(self, connection: Connection) -> _Place:
         return self._places[connection.account_id, connection.region]
@@ -117,6 +125,11 @@ class EarlierKeys:
                 raise
             log.warning("tag_index_unknown", operation=error.failure.operation, code=error.failure.code, account=connection.account_id)
             return None
+
+
+def _shows_an_owner(found: ObservedKey | Missing | None) -> bool:
+    """Whether it is seen whole; what is no key of ours is not waited for."""
+    return found is None or (isinstance(found, ObservedKey) and (isinstance(found.tags, Unobservable) or OWNER_TAG in found.tags))
 
 
 class _Scan:

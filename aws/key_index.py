@@ -6,7 +6,8 @@ Rules:
    made again after DENIED_SECONDS.
 2. What was noted since a reading began, and before the one before it, stays: AWS may not have shown it yet. All else that a whole reading does
    not show is forgotten: keys that are gone, or that carry another owner's name now.
-3. What is noted without a reading ever following is bounded by MOST_NOTED, the oldest first.
+3. What was made or claimed within NEW_SECONDS may not be shown anywhere yet: that it is not seen proves nothing.
+4. What is noted without a reading ever following is bounded by MOST_NOTED, the oldest first.
 
 Pure: `now` is an argument, in seconds of a clock that goes on evenly. 280 bytes a key.
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 _Arns = dict[str, tuple[str, ...]]  # by owner: the names of nearly all have one key, and a tuple is a quarter of a set
 
 LAG_SECONDS = 600.0  # of the tag index, which is minutes late; KMS's own reads are up to five minutes late
+NEW_SECONDS = 300.0  # how late KMS's own reads may be
 DENIED_SECONDS = 600.0  # a permission that was missing is tried again after ten minutes
 HOUR_SECONDS = 3600.0
 SHARE = 0.01  # of the quotas, for reading again
@@ -31,6 +33,7 @@ class KeyIndex:
         self._read: _Arns = {}
         self._noted_before: _Arns = {}  # what was noted when the reading that goes on now began
         self._noted: _Arns = {}
+        self._new: dict[str, float] = {}  # by ARN: since when, the oldest first
         self._first = math.inf
         self._began = -math.inf
         self._good_until = -math.inf
@@ -55,6 +58,18 @@ class KeyIndex:
         self._noted[owner] = (*self._noted.get(owner, ()), arn)
         if len(self._noted) > MOST_NOTED:
             del self._noted[next(iter(self._noted))]
+
+    def note_new(self, owner: str, arn: str, now: float) -> None:
+        """This process has made or claimed the key just now."""
+        self.note(owner, arn)
+        self._new.pop(arn, None)
+        self._new[arn] = now
+        while not self.is_new(oldest := next(iter(self._new)), now):
+            del self._new[oldest]
+
+    def is_new(self, arn: str, now: float) -> bool:
+        """Whether AWS may not show it, or its tags, everywhere yet."""
+        return now - self._new.get(arn, -math.inf) < NEW_SECONDS
 
     def begin(self, now: float) -> None:
         """A reading begins. It may fail, and then the next one begins without an end of this one."""

@@ -6,7 +6,7 @@ import pytest
 
 from reconcilers.names import OWNER_TAG
 from tests.simulation.aws_wires import internal_error, lost_answer
-from tests.simulation.kms_model import Lag, late
+from tests.simulation.kms_model import Lag, flapping, late
 from tests.simulation.test_ring import assign, shards
 from tests.simulation.world import World
 
@@ -161,3 +161,20 @@ async def test_new_keys_all_the_day_cost_one_reading_an_hour() -> None:
         assert world.traffic.names("aws")["CreateKey"] == 18
         reads = world.traffic.names("aws", writes=False)
         assert (reads["GetResources"], reads["ListKeys"]) == (4, 4), "the first, the one after the lag, hourly"
+
+
+@pytest.mark.holds("F52")
+@pytest.mark.parametrize("operations", [["DescribeKey"], ["ListResourceTags"], ["DescribeKey", "ListResourceTags"]], ids=" ".join)
+@pytest.mark.parametrize("lag", [late(300), flapping(300)], ids=["late", "flapping"])
+async def test_a_key_that_does_not_show_yet_comes_back_to_its_object_once_it_does(operations: list[str], lag: Lag) -> None:
+    async with World() as world:
+        world.start("a")
+        await world.advance(600)
+        world.kms.lags = dict.fromkeys(operations, lag)
+        world.apply("orders", deletionPolicy="Retain")
+        await world.until(lambda: "keyId" in world.status("orders"))
+        await world.advance(20)
+        world.delete("orders")
+        await world.gone("orders")
+        await world.advance(20)
+        await again(world)
