@@ -206,7 +206,7 @@ class KeyActions:
         except AWSError as error:
             if not proves(error.failure, action, subject(before, action)):
                 raise
-            self._view.seen = confirmed(before, action)
+            self._answered(action, confirmed(before, action))
             return False
         self.sending = None
         if isinstance(action, TagResource) and OWNER_TAG in action.tags:  # claimed: the tag index will know it in some minutes
@@ -214,9 +214,15 @@ class KeyActions:
         if isinstance(action, CancelKeyDeletion) and action.key == before.arn:  # a pending key shows no rotation
             anew = await self._means.sight.look(self._view.connection, before.arn, asked(self._own.key))
             self._looked = before = anew if isinstance(anew, ObservedKey) else before
-        self._view.seen = after(before, action, answer)
-        echoes[self._own.key.uid] = written_everywhere(self._echoes, self._looked, self._view.seen, self._now)
+        now = after(before, action, answer)
+        self._answered(action, now)
+        echoes[self._own.key.uid] = written_everywhere(self._echoes, self._looked, now, self._now)
         return True
+
+    def _answered(self, action: KeyAction, seen: ObservedKey) -> None:
+        self._view.seen = seen
+        if self._own.key.deleting and subject(seen, action).state_is_answered:
+            self._means.memory.ended[self._own.key.uid].add(action.key)
 
     async def _export(self, action: WriteExport | DeleteExport) -> bool:
         """Whether it was done; what forbids it is found by the next plan."""

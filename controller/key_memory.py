@@ -2,9 +2,11 @@
 
 `made`: keys whose ids are not stored in their objects yet. `worked_on`: the keys of the objects that passes have seen, so that a key is
 reported whose object goes away without its finalizer. `echoes`: what our last writes replaced (reconcilers/echoes.py). `attempts`: since when
-the calls are known whose results are not.
+the calls are known whose results are not. `ended`: of deleted objects, the ARNs that KMS has said are scheduled or disabled, so that an object
+which cannot be let go at once does not ask again.
 """
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +29,7 @@ class KeyMemory:
         self.made: dict[str, ObservedKey] = {}
         self.echoes: dict[str, Echoes] = {}
         self.attempts = KnownAttempts()
+        self.ended: defaultdict[str, set[str]] = defaultdict(set)
         self._worked_on: dict[str, str] = {}
         self._unresolved: set[Ref] = set()
 
@@ -39,7 +42,7 @@ class KeyMemory:
 
     def released(self, uid: str) -> None:
         """The object was let go in order, or is another process's, which reads the rest from its status."""
-        for memory in (self.made, self.echoes, self._worked_on):
+        for memory in (self.made, self.echoes, self.ended, self._worked_on):
             memory.pop(uid, None)
 
     def changed(self, obj: KubeObject) -> None:

@@ -20,6 +20,7 @@ from controller.key_objects import KMSKEYS
 from controller.objects import KubeObject
 from controller.own_key import OwnKey
 from reconcilers.actions import Plan
+from reconcilers.after import still_answered
 from reconcilers.echoes import listen_everywhere
 from reconcilers.exports import public_key_is_needed
 from reconcilers.forecast import NOT_NEEDED, forecast
@@ -101,6 +102,8 @@ class KeyView:
         echoes = means.memory.echoes
         patience = LAG if own.only_reports else timedelta()
         shown, echoes[own.key.uid] = listen_everywhere(echoes.get(own.key.uid, {}), seen, self._now, patience)
+        if own.key.deleting:
+            shown = still_answered(shown, means.memory.ended[own.key.uid])
         return await means.claims.on(shown, own.key)
 
     async def _held_by_nobody_else(self, seen: Seen) -> Seen:

@@ -4,7 +4,7 @@
 an observation would, the unknown is left as it was or becomes None; nothing is made up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -57,6 +57,13 @@ def confirmed(seen: ObservedKey, action: KeyAction) -> ObservedKey:
     """The key once KMS has said itself that the state of what the action is about is as it was read."""
     there = replace(subject(seen, action), state_is_answered=True)
     return there if there.region == seen.region else with_replica(seen, there)
+
+
+def still_answered(seen: ObservedKey, ended: Collection[str]) -> ObservedKey:
+    """The key as it was read, where an earlier pass has KMS's own word for the states of these ARNs."""
+    replicas = seen.replicas.items()
+    there = {region: still_answered(one, ended) if isinstance(one, ObservedKey) else one for region, one in replicas}
+    return replace(seen, state_is_answered=seen.arn in ended, replicas=there)
 
 
 def with_replica(seen: ObservedKey, replica: ObservedKey) -> ObservedKey:
