@@ -3,7 +3,7 @@
 `made`: keys whose ids are not stored in their objects yet. `worked_on`: the keys of the objects that passes have seen, so that a key is
 reported whose object goes away without its finalizer. `echoes`: what our last writes replaced (reconcilers/echoes.py). `attempts`: since when
 the calls are known whose results are not. `ended`: of deleted objects, the ARNs that KMS has said are scheduled or disabled, so that an object
-which cannot be let go at once does not ask again.
+which cannot be let go at once does not ask again. `names`: what was put on keys and may not show yet.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ import structlog
 
 from controller import metrics
 from controller.attempts import KnownAttempts
+from controller.late_names import KnownNames
 from controller.objects import KubeObject, Ref
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class KeyMemory:
         self.made: dict[str, ObservedKey] = {}
         self.echoes: dict[str, Echoes] = {}
         self.attempts = KnownAttempts()
+        self.names = KnownNames()
         self.ended: defaultdict[str, set[str]] = defaultdict(set)
         self._worked_on: dict[str, str] = {}
         self._unresolved: set[Ref] = set()
@@ -44,6 +46,7 @@ class KeyMemory:
         """The object was let go in order, or is another process's, which reads the rest from its status."""
         for memory in (self.made, self.echoes, self.ended, self._worked_on):
             memory.pop(uid, None)
+        self.names.forget(uid)
 
     def changed(self, obj: KubeObject) -> None:
         """Notes the calls whose results are unknown, and counts the objects with such a creation."""

@@ -74,7 +74,8 @@ class KeyView:
 
     def plan(self) -> Plan:
         """What there is to do, from all that is seen now."""
-        plan = plan_kmskey(self._own.key, self.account, self.seen, self._means.operator, self._now)
+        key = replace(self._own.key, late_names=self._means.memory.names.of(self._own.key.uid))
+        plan = plan_kmskey(key, self.account, self.seen, self._means.operator, self._now)
         self._found = {"drift": plan.status.drift, "reached": plan.status.reached}
         return plan
 

@@ -66,6 +66,12 @@ def ours_by_spec(key: KeyObject) -> tuple[str, ...]:
     return (*(key.spec.aliases or ()), *key.status.aliases)
 
 
+def hidden(key: KeyObject, seen: ObservedKey) -> tuple[str, ...]:
+    """Our aliases that were made minutes ago and do not show yet."""
+    late = {name for arn, name in key.late_names if arn == seen.arn}
+    return tuple(sorted(alias_names(ours_by_spec(key)) & late - targets(seen).keys()))
+
+
 def freed(seen: ObservedKey, ours: Iterable[str]) -> tuple[DeleteAlias, ...]:
     """Those of our aliases that still lead to this key, deleted."""
     return tuple(DeleteAlias(seen.arn, alias) for alias in _led_here(seen, alias_names(ours)))

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from reconcilers.actions import Action, DeleteAlias, DisableKey, Plan, RecordKey, RemoveFinalizer, ScheduleKeyDeletion
-from reconcilers.aliases import ours_by_spec
+from reconcilers.aliases import hidden, ours_by_spec
 from reconcilers.arns import id_of, region_of
 from reconcilers.disposal import disposal, seems_disposed_of
 from reconcilers.fields import DeletionPolicy
@@ -131,6 +131,9 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
     policy = deletion_policy(key, operator)
     if isinstance(seen.aliases, Unobservable) and policy is not DeletionPolicy.DISABLE_KEY:
         return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
+    if policy is not DeletionPolicy.DISABLE_KEY and (late := hidden(key, seen)):
+        message = f"KMS does not show {', '.join(late)} everywhere yet, which is to be freed with the key."
+        return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(key.status, seen)), look_again=SOON)
     replicas = leaving(key, seen, policy, operator, now)
     due = _in_order(key, seen, policy, replicas.due)
     if due:

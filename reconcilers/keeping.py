@@ -68,7 +68,7 @@ def keep(key: KeyObject, wanted: Wanted, seen: ObservedKey, operator: Operator, 
     due = (*finalizer(key), *held_back(due, elsewhere))
     if due:
         return replace(_repair(key, wanted, seen, due, operator, now, **drifted), corrections=drift.corrections(due))
-    fields = seen_fields(key.status, seen) | kept(key.status, wanted, seen) | rotation_fields(key, seen) | drifted
+    fields = seen_fields(key.status, seen) | kept(key.status, wanted, seen, key.late_names) | rotation_fields(key, seen) | drifted
     fields["replicas"] = elsewhere.records
     if elsewhere.due:
         status = report(key, operator, _updating(key), now, **fields)

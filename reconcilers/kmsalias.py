@@ -15,7 +15,7 @@ Not promised: that an alias is deleted whose object lost its status; and that no
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reconcilers.actions import CreateAlias, DeleteAlias, DependentAction, UpdateAlias
 from reconcilers.alias_fields import MAX_PLACES, KMSAliasSpec, KMSAliasStatus
@@ -35,6 +35,7 @@ from reconcilers.dependents import (
     stop,
     undo,
 )
+from reconcilers.lag import LAG
 from reconcilers.names import KMSALIAS_FINALIZER
 from reconcilers.reasons import Reason
 from reconcilers.reports import working
@@ -43,8 +44,6 @@ from reconcilers.targets import Way, unusable
 from reconcilers.waits import SOON
 
 NEVER_TAKEN = "It is never taken from another key: choose another aliasName, or delete that alias."
-# So long after a change a name that leads nowhere may be one that KMS does not show yet.
-FRESH = timedelta(seconds=30)
 
 AliasObject = DependentObject[KMSAliasSpec, KMSAliasStatus]
 AliasPlan = DependentPlan[KMSAliasStatus]
@@ -195,4 +194,4 @@ def _free(obj: AliasObject, seen: AliasSight, now: datetime) -> AliasPlan:
 def _is_fresh(obj: AliasObject, now: datetime) -> bool:
     """By the last change of Synced, which every change of the alias goes along with."""
     synced = find("Synced", obj.status.conditions)
-    return synced is not None and now - synced.last_transition_time < FRESH
+    return synced is not None and now - synced.last_transition_time < LAG

@@ -2,7 +2,8 @@
 
 Rules:
 1. Written down before it is put on the key (`ahead`), so that no crash leaves something of ours that we would not know.
-2. Forgotten only when it was seen to be off the key (`kept`). What could not be read is remembered as it was.
+2. Forgotten only when it was seen to be off the key (`kept`), and not within KMS's lag: what was put on a key a moment ago may not show yet.
+   What could not be read is remembered as it was.
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ from reconcilers.aliases import on_key, targets
 from reconcilers.grants import recorded_after, recorded_ahead
 from reconcilers.key_status import KMSKeyStatus
 from reconcilers.reports import managed
-from reconcilers.states import ObservedKey, Unobservable, Wanted
+from reconcilers.states import LateNames, ObservedKey, Unobservable, Wanted
 
 
 def ahead(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> dict[str, Any]:
@@ -24,12 +25,14 @@ def ahead(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> dict[str, 
     }
 
 
-def kept(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey) -> dict[str, Any]:
-    """The same fields once nothing is left to do: what is wanted and there, and what of ours is still there."""
-    tags_on_it = () if isinstance(seen.tags, Unobservable) else seen.tags
+def kept(before: KMSKeyStatus, wanted: Wanted, seen: ObservedKey, late: LateNames) -> dict[str, Any]:
+    """The same fields once nothing is left to do: what is wanted and there, and what of ours is still there, or may be."""
+    may_be_there = {name for arn, name in late if arn == seen.arn}
+    tags_on_it = may_be_there if isinstance(seen.tags, Unobservable) else may_be_there | seen.tags.keys()
     unread = isinstance(seen.aliases, Unobservable)
+    aliases = {*before.aliases, *wanted.aliases} & on_key(seen) | {*before.aliases} & may_be_there - targets(seen).keys()
     return {
         "managed_tag_keys": managed({*wanted.tags, *(tag for tag in before.managed_tag_keys if tag in tags_on_it)}),
-        "aliases": before.aliases if unread else tuple(sorted({*before.aliases, *wanted.aliases} & on_key(seen))),
+        "aliases": before.aliases if unread else tuple(sorted(aliases)),
         "grants": recorded_after(before, wanted, seen),
     }

@@ -153,7 +153,7 @@ def _present(scene: Scene, record: ReplicaStatus, wish: Wanted, seen: ObservedKe
     if due:
         return RegionPlan(_remember(record, ahead(memory, wish, seen)), due, drift=drift)
     problem, look_again = hindrance(wish, seen, drift.held) or (None, None)
-    return RegionPlan(_with(_remember(record, kept(memory, wish, seen)), problem), (), problem, look_again, drift=drift)
+    return RegionPlan(_with(_remember(record, kept(memory, wish, seen, scene.key.late_names)), problem), (), problem, look_again, drift=drift)
 
 
 def _claim(scene: Scene, seen: ObservedKey) -> tuple[Action, ...]:

@@ -242,11 +242,15 @@ class ProviderDefaults:
     resync_interval: str | None = None
 
 
+LateNames = frozenset[tuple[str, str]]  # the ARN of a key or replica, and an alias or the name of a tag
+
+
 @dataclass(frozen=True, slots=True)
 class KeyObject:
     """A KMSKey as the API server holds it, decoded. defaults: its provider's; None where no provider is known that serves it.
 
-    ages: of the attempts that the status remembers, as far as this process has known of them.
+    ages: of the attempts that the status remembers, as far as this process has known of them. late_names: what this process has put on the key
+    within KMS's lag, so that KMS need not show it yet.
     """
 
     namespace: str
@@ -264,6 +268,7 @@ class KeyObject:
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost
     defaults: ProviderDefaults | None = None
     ages: Ages = field(default_factory=dict)
+    late_names: LateNames = frozenset()
     exports: Mapping[Place, ExportedObject | Unobservable | None] = field(default_factory=dict)  # what is where it exports to, or did
 
 

@@ -5,7 +5,7 @@ from reconcilers.key_status import KMSKeyStatus
 from reconcilers.memory import ahead, kept
 from reconcilers.states import ObservedKey, Wanted
 from reconcilers.wanted import wanted_key
-from tests.reconcilers.builders import DENIED, OTHER_KEY_ID, account, key, leading, observed, operator, remembered
+from tests.reconcilers.builders import DENIED, OTHER_KEY_ID, account, arn, key, leading, observed, operator, remembered
 
 A, B, C = "alias/a", "alias/b", "alias/c"
 BEFORE = remembered(managed_tag_keys=("old",), aliases=(B,))
@@ -46,4 +46,22 @@ def test_what_is_to_be_ours_is_remembered_before_it_is(seen: ObservedKey, aliase
 def test_what_was_seen_to_be_gone_is_forgotten(
     before: KMSKeyStatus, seen: ObservedKey, tags: tuple[str, ...], aliases: tuple[str, ...]
 ) -> None:
-    assert kept(before, WISH, seen) == {"managed_tag_keys": tags, "aliases": aliases, "grants": ()}
+    assert kept(before, WISH, seen, frozenset()) == {"managed_tag_keys": tags, "aliases": aliases, "grants": ()}
+
+
+@pytest.mark.parametrize(
+    ("late", "seen", "tags", "aliases"),
+    [
+        ((B, "old"), observed(aliases={}), ("old", "team"), (B,)),
+        ((B,), observed(tags=None, aliases=leading(B)), ("team",), (B,)),
+        ((B,), observed(aliases=leading(B, key_id=OTHER_KEY_ID)), ("team",), ()),  # another key's by now
+        (("alias/never-ours",), observed(aliases={}), ("team",), ()),
+    ],
+)
+def test_what_was_put_on_the_key_a_moment_ago_is_not_forgotten_though_it_does_not_show(
+    late: tuple[str, ...], seen: ObservedKey, tags: tuple[str, ...], aliases: tuple[str, ...]
+) -> None:
+    names = frozenset((seen.arn, name) for name in late)
+    assert kept(BEFORE, WISH, seen, names) == {"managed_tag_keys": tags, "aliases": aliases, "grants": ()}
+    elsewhere = frozenset((arn(OTHER_KEY_ID), name) for name in late)
+    assert kept(BEFORE, WISH, seen, elsewhere) == kept(BEFORE, WISH, seen, frozenset())

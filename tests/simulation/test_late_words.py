@@ -213,3 +213,54 @@ async def test_a_key_that_another_object_has_adopted_is_not_taken_back_on_late_t
         world.delete("orders")
         await world.gone("orders")
         assert (world.key("invoices").state, world.key("invoices").tags[OWNER_TAG]) == ("Enabled", f"{NAMESPACE}/invoices")
+
+
+@pytest.mark.parametrize("put", [{"aliases": ["front"]}, {"tags": {"access": "granted"}}], ids=["alias", "tag"])
+async def test_what_leaves_the_spec_before_it_shows_is_taken_off_once_it_does(put: dict[str, Any]) -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("one")
+        await world.ready("one")
+        await world.advance(600)
+        world.kms.lags = dict.fromkeys(["DescribeKey", "ListAliases", "ListResourceTags"], late(290))
+        world.apply("one", **put)
+        await world.ready("one")
+        await world.advance(60)
+        world.apply("one", **{field: type(value)() for field, value in put.items()})
+        await world.advance(1200)
+        assert world.key("one").aliases == frozenset()
+        assert "access" not in world.key("one").tags
+        assert world.status("one").get("managedTagKeys", []) == world.status("one").get("aliases", []) == []
+
+
+async def test_an_alias_that_does_not_show_yet_is_freed_before_its_key_goes() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("one")
+        await world.ready("one")
+        await world.advance(600)
+        world.kms.lags = dict.fromkeys(["DescribeKey", "ListAliases"], late(290))
+        world.apply("one", aliases=["front"])
+        await world.ready("one")
+        await world.advance(60)
+        world.delete("one")
+        await world.gone("one", within=1200)
+        world.apply("two", aliases=["front"])
+        await world.ready("two", within=1200)
+        assert world.key("two").aliases == {"alias/front"}
+
+
+async def test_a_kmsalias_that_does_not_show_yet_is_freed_before_its_object_goes() -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("one")
+        await world.ready("one")
+        await world.advance(600)
+        world.kms.lags = {"DescribeKey": late(290)}
+        name = alias(world)
+        name.apply(aliasName="front", **at("one"))
+        await name.ready()
+        await world.advance(60)
+        name.delete()
+        await name.gone(within=1200)
+        assert world.key("one").aliases == frozenset()

@@ -1,0 +1,60 @@
+"""Aliases and tags that this process has put on keys minutes ago: KMS may not show them yet, and whoever forgets them then leaves them behind.
+
+By the object's UID; nothing that is older than KMS may be late. Not promised: this across a restart.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from reconcilers.actions import CreateAlias, DeleteAlias, KeyAction, TagResource, UntagResource
+from reconcilers.lag import LAG
+from reconcilers.states import LateNames
+
+
+class KnownNames:
+    """One for the process."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, dict[tuple[str, str], float]] = {}
+
+    def sending(self, uid: str, action: KeyAction) -> None:
+        """Before a call, which may be done though its answer gets lost."""
+        if names := _put_on(action):
+            now = asyncio.get_running_loop().time()
+            self._since[uid] = self._recent(uid, now) | {(action.key, name): now for name in names}
+
+    def sent(self, uid: str, action: KeyAction) -> None:
+        """It was answered: what was taken off is not waited for."""
+        for name in _taken_off(action):
+            self._since.get(uid, {}).pop((action.key, name), None)
+
+    def of(self, uid: str) -> LateNames:
+        """With the ARN of the key or replica that each was put on."""
+        return frozenset(self._recent(uid, asyncio.get_running_loop().time())) if uid in self._since else frozenset()
+
+    def forget(self, uid: str) -> None:
+        """The object was let go of, or is away."""
+        self._since.pop(uid, None)
+
+    def _recent(self, uid: str, now: float) -> dict[tuple[str, str], float]:
+        return {name: since for name, since in self._since.get(uid, {}).items() if now - since < LAG.total_seconds()}
+
+
+def _put_on(action: KeyAction) -> Iterable[str]:
+    match action:
+        case CreateAlias(alias=alias):
+            return (alias,)
+        case TagResource(tags=tags):
+            return tags
+        case _:
+            return ()
+
+
+def _taken_off(action: KeyAction) -> Iterable[str]:
+    match action:
+        case DeleteAlias(alias=alias):
+            return (alias,)
+        case UntagResource(tag_keys=keys):
+            return keys
+        case _:
+            return ()
