@@ -15,6 +15,7 @@ from reconcilers.actions import AddFinalizer, DependentAction, RemoveFinalizer
 from reconcilers.conditions import Finding, Progress, Verdict, conditions, find
 from reconcilers.failures import explain, wait_for_cause
 from reconcilers.holds import holding_word, suspended
+from reconcilers.lag import LAG
 from reconcilers.reasons import Reason
 from reconcilers.reports import bearing, blocked, last_error
 from reconcilers.states import Failure, Problem
@@ -164,6 +165,12 @@ def report(obj: DependentObject[P, S], verdict: Verdict, now: datetime, **seen: 
     }
     after = before.model_copy(update={**told, **seen})
     return after if after == before else after.model_copy(update={"last_sync_time": now})
+
+
+def changed_lately(obj: DependentObject[P, S], now: datetime) -> bool:
+    """Whether what was made may not show everywhere yet: by the last change of Synced, which every change in AWS goes along with."""
+    synced = find("Synced", obj.status.conditions)
+    return synced is not None and now - synced.last_transition_time < LAG
 
 
 def place(way: Way, key_id: str) -> dict[str, Any]:

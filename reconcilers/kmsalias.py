@@ -20,11 +20,11 @@ from datetime import datetime
 from reconcilers.actions import CreateAlias, DeleteAlias, DependentAction, UpdateAlias
 from reconcilers.alias_fields import MAX_PLACES, KMSAliasSpec, KMSAliasStatus
 from reconcilers.aliases import alias_names
-from reconcilers.conditions import find
 from reconcilers.dependents import (
     DependentObject,
     DependentPlan,
     change,
+    changed_lately,
     moved_away,
     place,
     plan_unled,
@@ -35,7 +35,6 @@ from reconcilers.dependents import (
     stop,
     undo,
 )
-from reconcilers.lag import LAG
 from reconcilers.names import KMSALIAS_FINALIZER
 from reconcilers.reasons import Reason
 from reconcilers.reports import working
@@ -181,7 +180,7 @@ def _free(obj: AliasObject, seen: AliasSight, now: datetime) -> AliasPlan:
     holder = seen.holder
     if isinstance(holder, Unobservable):
         return plan_unled(obj, Problem(holder.reason, f"{holder.message}."), now)
-    if holder is None and not seen.freed and _is_fresh(obj, now):
+    if holder is None and not seen.freed and changed_lately(obj, now):
         message = "The alias does not show; it may be too new to be seen everywhere."
         return DependentPlan((), report(obj, working(Reason.DELETING, message), now), SOON)
     if holder is None:
@@ -189,9 +188,3 @@ def _free(obj: AliasObject, seen: AliasSight, now: datetime) -> AliasPlan:
     if holder.arn not in obj.status.placed_on:
         return release(obj, "its alias leads to a key on which this object did not put it")
     return undo(obj, (DeleteAlias(holder.arn, alias_of(obj.spec)),))
-
-
-def _is_fresh(obj: AliasObject, now: datetime) -> bool:
-    """By the last change of Synced, which every change of the alias goes along with."""
-    synced = find("Synced", obj.status.conditions)
-    return synced is not None and now - synced.last_transition_time < LAG

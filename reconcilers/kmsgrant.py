@@ -24,6 +24,7 @@ from reconcilers.dependents import (
     DependentObject,
     DependentPlan,
     change,
+    changed_lately,
     moved_away,
     place,
     plan_unled,
@@ -102,7 +103,7 @@ def _keep(obj: GrantObject, way: Way, seen: GrantSight, target: ObservedKey, ope
         ahead = (*made, wish.model_copy(update={"asked_at": now})) if is_new else made
         return change(obj, (*protect(obj, KMSGRANT_FINALIZER), *due), now, {"grants": ahead, **where})
     ours = (wish.model_copy(update={"grant_id": there}),) if _asked_for(wish, made) else ()
-    awaited = _awaited(made, wish, seen, operator, now)
+    awaited = _awaited(obj, made, wish, seen, operator, now)
     known = {**where, "grants": (*awaited, *ours), "grant_id": there}
     plan = _done(obj, known, now) if ours else settled(obj, NOT_OURS, now, **known)
     return replace(plan, look_again=PATIENCE) if awaited else plan
@@ -118,8 +119,8 @@ def _undo(obj: GrantObject, seen: GrantSight, operator: Operator, now: datetime)
     made = _identified(obj.status.grants, seen)
     if due := tuple(_stale(made, None, None, seen)):
         return undo(obj, due, {"grants": made})
-    if _awaited(obj.status.grants, None, seen, operator, now):
-        message = "CreateGrant was sent and its answer lost: waiting for the grant to show before the object goes."
+    if _awaited(obj, obj.status.grants, None, seen, operator, now):
+        message = "KMS does not show a grant that was asked for, or its key, everywhere yet: waiting for it before the object goes."
         return DependentPlan((), report(obj, working(Reason.DELETING, message), now), PATIENCE)
     return release(obj, "its grants are revoked")
 
@@ -177,15 +178,19 @@ def _ids(one: MadeGrant, key: ObservedKey | Missing | None) -> list[str]:
     return [grant_id for grant_id, grant in there if (grant.name, digest(grant)) == (one.name, one.hash)]
 
 
-def _awaited(made: Made, wish: MadeGrant | None, seen: GrantSight, operator: Operator, now: datetime) -> Made:
-    """What was asked for, was not seen and is not wanted, and may still show."""
-    return tuple(
+def _awaited(
+    obj: GrantObject, made: Made, wish: MadeGrant | None, seen: GrantSight, operator: Operator, now: datetime
+) -> Made:
+    """What was made or asked for, was not seen and is not wanted, and may still show: itself, or the key that it is on."""
+    unwanted = [one for one in made if wish is None or not _same(one, wish)]
+    on_late_keys = [one for one in unwanted if isinstance(seen.keys.get(one.key_arn), Missing) and changed_lately(obj, now)]
+    asked_for = [
         one
-        for one in made
-        if one.grant_id is None and not (wish is not None and _same(one, wish))
-        if isinstance(seen.keys.get(one.key_arn), ObservedKey)
+        for one in unwanted
+        if one.grant_id is None and isinstance(seen.keys.get(one.key_arn), ObservedKey)
         if one.asked_at is not None and now - one.asked_at < operator.create_grace
-    )
+    ]
+    return (*on_late_keys, *asked_for)
 
 
 def _asked_for(wish: MadeGrant, made: Made) -> bool:

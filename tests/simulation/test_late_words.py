@@ -9,9 +9,9 @@ import pytest
 from controller.provider_objects import AWSPROVIDERS
 from reconcilers.names import OWNER_TAG
 from tests.simulation.api_transport import ModelTransport
-from tests.simulation.dependents import alias, at, grant
+from tests.simulation.dependents import READ, alias, at, grant
 from tests.simulation.etcd import Entry
-from tests.simulation.kms_model import late
+from tests.simulation.kms_model import in_turn, late
 from tests.simulation.replicas import Replica
 from tests.simulation.world import NAMESPACE, World
 
@@ -87,7 +87,7 @@ async def test_a_late_watch_makes_no_right_and_no_alias_again() -> None:
         await world.ready("one")
         name, right = alias(world), grant(world)
         name.apply(aliasName="front", **at("one"))
-        right.apply(granteeRoleArn="arn:aws:iam::123456789012:role/reader", operations=["Decrypt"], **at("one"))
+        right.apply(**at("one"), **READ)
         await name.ready()
         await right.ready()
         await world.advance(120)
@@ -264,3 +264,24 @@ async def test_a_kmsalias_that_does_not_show_yet_is_freed_before_its_object_goes
         name.delete()
         await name.gone(within=1200)
         assert world.key("one").aliases == frozenset()
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["deleted", "moved"])
+async def test_a_grant_on_a_key_that_shows_only_now_and_then_is_revoked_before_it_is_forgotten(moves: bool) -> None:
+    async with World() as world:
+        world.start("a")
+        world.apply("two")
+        await world.advance(600)
+        world.kms.lags = {"DescribeKey": in_turn(0, 150, 300)}
+        world.apply("one")
+        right = grant(world)
+        right.apply(**at("one"), **READ)
+        await right.ready(within=900)
+        await world.advance(10)
+        if moves:
+            right.apply(**at("two"), **READ)
+            await world.advance(900)
+        else:
+            right.delete()
+            await right.gone(within=1200)
+        assert (world.key("one").grants, len(world.key("two").grants)) == ((), int(moves))
