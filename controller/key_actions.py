@@ -201,8 +201,7 @@ class KeyActions:
         if self._is_elsewhere(action):
             connection = await connection.at(region_of(action.key))
         self.sending = "RotateKeyOnDemand" if isinstance(action, RotateKeyOnDemand) else None
-        names = self._means.memory.names
-        names.sending(self._own.key.uid, action)
+        self._means.memory.names.sending(self._own.key.uid, action)
         try:
             answer = await kms.apply(connection, action)
         except AWSError as error:
@@ -211,7 +210,6 @@ class KeyActions:
             self._answered(action, confirmed(before, action))
             return False
         self.sending = None
-        names.sent(self._own.key.uid, action)
         if isinstance(action, TagResource) and OWNER_TAG in action.tags:  # claimed: the tag index will know it in some minutes
             self._means.sight.remember(connection, action.tags[OWNER_TAG], action.key)
         if isinstance(action, CancelKeyDeletion) and action.key == before.arn:  # a pending key shows no rotation

@@ -18,15 +18,12 @@ class KnownNames:
         self._since: dict[str, dict[tuple[str, str], float]] = {}
 
     def sending(self, uid: str, action: KeyAction) -> None:
-        """Before a call, which may be done though its answer gets lost."""
+        """Before a call, which may be done though its answer gets lost. What shows and is taken off is not waited for."""
+        for name in _taken_off(action):
+            self._since.get(uid, {}).pop((action.key, name), None)
         if names := _put_on(action):
             now = asyncio.get_running_loop().time()
             self._since[uid] = self._recent(uid, now) | {(action.key, name): now for name in names}
-
-    def sent(self, uid: str, action: KeyAction) -> None:
-        """It was answered: what was taken off is not waited for."""
-        for name in _taken_off(action):
-            self._since.get(uid, {}).pop((action.key, name), None)
 
     def of(self, uid: str) -> LateNames:
         """With the ARN of the key or replica that each was put on."""
