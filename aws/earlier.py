@@ -12,7 +12,8 @@ Rules:
 
 Not promised: that a key is found which was made, or tagged, within minutes before this process needed its first, if AWS's views are late then
 and it was never seen here; nor one that another process (a shard of the ring) has made, or somebody has tagged by hand, within the last hour,
-or longer in an account where more than 18,000 keys are ours.
+or longer in an account where more than 18,000 keys are ours; nor one whose primary somebody has moved to a region that the new spec does not
+name.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.kms_keys import Key
 from tests.simulation.losses import has_lost, names
 from tests.simulation.machine_specs import WRONG, is_wrong
-from tests.simulation.moves import compared_with_primary, is_away, told_of, waits_for_the_primary
+from tests.simulation.moves import compared_with_primary, has_left_its_key, is_away, told_of, waits_for_the_primary
 from tests.simulation.watched import ALIAS, OF_DEPENDENTS, is_refused, is_told, only_looks, shown
 from tests.simulation.world import REGION, World
 
@@ -45,7 +45,7 @@ def wrong_at_rest(world: World, promises: Invariants) -> Iterator[str]:
             yield from _not_refused(world, name, found["spec"])
         elif has_lost(world, found) and not only_looks(found):
             yield from _not_told_lost(world, name, found)
-        elif not is_refused(world, found):
+        elif not (is_refused(world, found) or has_left_its_key(world, name)):
             compared = shown(world, name) if only_looks(found) else _compared(found, world.key(name), world)
             for field, wish, has in compared:
                 if wish != has:
@@ -120,7 +120,8 @@ def _is_done(world: World, name: str) -> bool:
     waits = synced.get("reason") in reasons and synced.get("observedGeneration") == found["metadata"]["generation"]
     if synced.get("reason") == "ReplicaNotReady" and world.condition(name, "Stalled").get("status") != "True":
         waits = False  # what passes by itself is not over
-    return waits or world.is_ready(name) or is_refused(world, found) or waits_for_the_primary(world, name)
+    excused = is_refused(world, found) or waits_for_the_primary(world, name) or has_left_its_key(world, name)
+    return waits or world.is_ready(name) or excused
 
 
 def _not_refused(world: World, name: str, spec: Json) -> Iterator[str]:

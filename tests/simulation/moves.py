@@ -6,10 +6,11 @@ The object keeps its key, in the region of its provider; nobody but others moves
 from collections.abc import Iterator
 from typing import Any
 
+from reconcilers.names import OWNER_TAG
 from reconcilers.primaries import NO_END, NO_REPLICATION, NO_ROTATION_HERE, OUT_OF_SIGHT
 from tests.simulation.etcd import Json
 from tests.simulation.kms_keys import Key
-from tests.simulation.world import World
+from tests.simulation.world import NAMESPACE, REGION, World
 
 WAYS_OUT = (NO_REPLICATION, NO_ROTATION_HERE, NO_END, OUT_OF_SIGHT.message)
 
@@ -32,6 +33,20 @@ def waits_for_the_primary(world: World, name: str) -> bool:
     told = [world.condition(name, kind) for kind in ("Ready", "Synced")]
     is_new = all(one.get("observedGeneration") == found["metadata"]["generation"] for one in told)
     return is_new and any(one["reason"] == "ReplicaNotReady" and any(way in one["message"] for way in WAYS_OUT) for one in told)
+
+
+def has_left_its_key(world: World, name: str) -> bool:
+    """Whether the object was made again while the primary of its earlier key is where the spec names no replica: so it has another key.
+
+    Only such a key is not looked for: any other replica that carries the owner tags is not the object's key, but belongs to it.
+    """
+    found, synced = world.find(name), world.condition(name, "Synced")
+    if found is None or (synced.get("reason"), synced.get("observedGeneration")) != ("AliasConflict", found["metadata"]["generation"]):
+        return False
+    named = {one["region"] for one in found["spec"].get("replicas", ())}
+    earlier = [key for key in world.kms.keys if key.tags.get(OWNER_TAG) == f"{NAMESPACE}/{name}" and key.arn != found["status"].get("keyArn")]
+    away = [(key, primary_of(key, world)) for key in earlier if key.region == REGION and is_away(key, world)]
+    return any(key.key_id in synced["message"] for key, primary in away if primary and primary.region not in named)
 
 
 def told_of(obj: Json, region: str) -> str | None:
