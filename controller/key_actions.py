@@ -210,6 +210,7 @@ class KeyActions:
             self._answered(action, confirmed(before, action))
             return False
         self.sending = None
+        self._means.memory.names.sent(self._own.key.uid, action)
         if isinstance(action, TagResource) and OWNER_TAG in action.tags:  # claimed: the tag index will know it in some minutes
             self._means.sight.remember(connection, action.tags[OWNER_TAG], action.key)
         if isinstance(action, CancelKeyDeletion) and action.key == before.arn:  # a pending key shows no rotation

@@ -15,26 +15,35 @@ class KnownNames:
     """One for the process."""
 
     def __init__(self) -> None:
-        self._since: dict[str, dict[tuple[str, str], float]] = {}
+        self._put: dict[str, dict[tuple[str, str], tuple[float, bool]]] = {}  # since when, and whether KMS has answered that it is there
 
     def sending(self, uid: str, action: KeyAction) -> None:
         """Before a call, which may be done though its answer gets lost. What shows and is taken off is not waited for."""
         for name in _taken_off(action):
-            self._since.get(uid, {}).pop((action.key, name), None)
-        if names := _put_on(action):
-            now = asyncio.get_running_loop().time()
-            self._since[uid] = self._recent(uid, now) | {(action.key, name): now for name in names}
+            self._put.get(uid, {}).pop((action.key, name), None)
+        self._note(uid, action, answered=False)
+
+    def sent(self, uid: str, action: KeyAction) -> None:
+        """KMS has answered."""
+        self._note(uid, action, answered=True)
 
     def of(self, uid: str) -> LateNames:
         """With the ARN of the key or replica that each was put on."""
-        return frozenset(self._recent(uid, asyncio.get_running_loop().time())) if uid in self._since else frozenset()
+        if uid not in self._put:
+            return {}
+        return {name: answered for name, (_, answered) in self._recent(uid, asyncio.get_running_loop().time()).items()}
 
     def forget(self, uid: str) -> None:
         """The object was let go of, or is away."""
-        self._since.pop(uid, None)
+        self._put.pop(uid, None)
 
-    def _recent(self, uid: str, now: float) -> dict[tuple[str, str], float]:
-        return {name: since for name, since in self._since.get(uid, {}).items() if now - since < LAG.total_seconds()}
+    def _note(self, uid: str, action: KeyAction, *, answered: bool) -> None:
+        if names := _put_on(action):
+            now = asyncio.get_running_loop().time()
+            self._put[uid] = self._recent(uid, now) | {(action.key, name): (now, answered) for name in names}
+
+    def _recent(self, uid: str, now: float) -> dict[tuple[str, str], tuple[float, bool]]:
+        return {name: put for name, put in self._put.get(uid, {}).items() if now - put[0] < LAG.total_seconds()}
 
 
 def _put_on(action: KeyAction) -> Iterable[str]:

@@ -67,8 +67,8 @@ def ours_by_spec(key: KeyObject) -> tuple[str, ...]:
 
 
 def hidden(key: KeyObject, seen: ObservedKey) -> tuple[str, ...]:
-    """Our aliases that were made minutes ago and do not show yet."""
-    late = {name for arn, name in key.late_names if arn == seen.arn}
+    """Our aliases that KMS has made minutes ago, as it has answered, and that do not show yet."""
+    late = {name for (arn, name), is_there in key.late_names.items() if arn == seen.arn and is_there}
     return tuple(sorted(alias_names(ours_by_spec(key)) & late - targets(seen).keys()))
 
 

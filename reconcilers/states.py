@@ -242,7 +242,8 @@ class ProviderDefaults:
     resync_interval: str | None = None
 
 
-LateNames = frozenset[tuple[str, str]]  # the ARN of a key or replica, and an alias or the name of a tag
+# By the ARN of a key or replica, and an alias or the name of a tag: whether KMS has answered that it is there. Else it may be.
+LateNames = Mapping[tuple[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ class KeyObject:
     key_id_hint: str | None = None  # by annotation: the id of the key, for the time when the status got lost
     defaults: ProviderDefaults | None = None
     ages: Ages = field(default_factory=dict)
-    late_names: LateNames = frozenset()
+    late_names: LateNames = field(default_factory=dict)
     exports: Mapping[Place, ExportedObject | Unobservable | None] = field(default_factory=dict)  # what is where it exports to, or did
 
 

@@ -1,7 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
 from reconcilers.actions import CreateAlias, DeleteAlias
-from reconcilers.aliases import ALIAS_ADVICE, alias_changes, alias_conflict, alias_names, freed, on_key, ours_by_spec, targets
+from reconcilers.aliases import (
+    ALIAS_ADVICE,
+    alias_changes,
+    alias_conflict,
+    alias_names,
+    freed,
+    hidden,
+    on_key,
+    ours_by_spec,
+    targets,
+)
 from reconcilers.key_fields import MAX_ALIASES
 from reconcilers.key_spec import KMSKeySpec
 from reconcilers.reasons import Reason
@@ -90,3 +102,21 @@ def test_before_a_key_goes_the_remembered_and_the_declared_are_freed_and_no_othe
     wish = key(KMSKeySpec(aliases=("a",)), remembered(aliases=(B, "alias/gone")))
     assert freed(observed(aliases=leading(A, B, C)), ours_by_spec(wish)) == (DeleteAlias(KEY, A), DeleteAlias(KEY, B))
     assert freed(observed(aliases=OTHERS), ours_by_spec(wish)) == ()
+
+
+@pytest.mark.parametrize(
+    ("late", "there", "waits"),
+    [
+        ({(arn(), "alias/a"): True}, {}, ("alias/a",)),
+        ({(arn(), "alias/a"): False}, {}, ()),  # nobody knows whether it was made, and the object does not wait for it
+        ({(arn(), "alias/a"): True}, leading("alias/a"), ()),
+        ({(arn(), "alias/a"): True}, leading("alias/a", key_id=OTHER_KEY_ID), ()),
+        ({(arn(OTHER_KEY_ID), "alias/a"): True}, {}, ()),
+        ({(arn(), "alias/theirs"): True}, {}, ()),
+    ],
+)
+def test_an_alias_that_kms_has_made_and_does_not_show_yet_is_known(
+    late: dict[tuple[str, str], bool], there: dict[str, str], waits: tuple[str, ...]
+) -> None:
+    going = replace(key(KMSKeySpec(aliases=("a",)), remembered(), deleting=True), late_names=late)
+    assert hidden(going, observed(aliases=there)) == waits
