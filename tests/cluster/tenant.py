@@ -70,10 +70,10 @@ class Tenant:
         """Deletes a key and waits until the object is gone. Raises KubectlError after 20 s."""
         self.kubectl("delete", "kmskey", name, f"--timeout={SOON_SECONDS:.0f}s")
 
-    def leave(self) -> None:
-        """Deletes all keys and waits until the operator has let them go. Raises KubectlError after 20 s."""
+    def leave(self, within: float = SOON_SECONDS) -> None:
+        """Deletes all keys and waits until the operator has let them go. Raises KubectlError if that takes longer."""
         if self.all():
-            self.kubectl("delete", "kmskeys", "--all", f"--timeout={SOON_SECONDS:.0f}s")
+            self.kubectl("delete", "kmskeys", "--all", f"--timeout={within:.0f}s")
 
     def get(self, name: str, kind: str = "kmskey") -> Object:
         """The object as the server has it. Raises RefusedError."""

@@ -38,6 +38,7 @@ FLAGS: dict[str, str | bool] = {
     "quota_fraction": "1.0",
 }
 NAMESPACE = "secretive"
+BACKOFF_SECONDS = 80.0  # of keys whose deletion met one fault after another
 WATCHED = {
     **dict.fromkeys(("awsproviders", "kmskeys", "kmsaliases", "kmsgrants"), r'jsonpath={.status}{.metadata.annotations}{"\n"}'),
     "events.events.k8s.io": "json",
@@ -100,7 +101,7 @@ def ground(cluster: Cluster) -> Iterator[Ground]:
         there.strict("PUT", "credentials", {"accessKeyId": ACCESS_KEY, "secretAccessKey": SECRET, "sessionToken": TOKEN})
         yield there
         there.strict("DELETE", "faults")
-        there.user.leave()
+        there.user.leave(within=BACKOFF_SECONDS)
         assert operator.process.terminate(30) == 0
 
 
