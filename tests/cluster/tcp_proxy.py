@@ -21,6 +21,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+ROUNDS = 5  # of the loop: a connection that was just accepted becomes a task in one of them, and one that is aborted is closed in the next
 CHUNK = 64 * 1024
 # What a close() with it does: no FIN, an RST at once (socket(7), SO_LINGER).
 RESET = struct.pack("ii", 1, 0)
@@ -139,10 +140,12 @@ class Link:
         started.set()
         await self._stop.wait()
         server.close()
-        await self._reset()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(ROUNDS):
+            await self._reset()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
 
 @contextlib.contextmanager
