@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconcilers.names import UID_TAG
@@ -17,7 +17,7 @@ from tests.simulation.losses import has_lost, names
 from tests.simulation.machine_specs import WRONG, is_wrong
 from tests.simulation.moves import compared_with_primary, has_left_its_key, is_away, told_of, waits_for_the_primary
 from tests.simulation.watched import ALIAS, OF_DEPENDENTS, is_refused, is_told, only_looks, shown
-from tests.simulation.world import REGION, World
+from tests.simulation.world import REGION, START, World
 
 NOT_YET = "KMS does not show the new replica everywhere yet."
 
@@ -156,7 +156,7 @@ def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any
     # What an earlier object of a key has left on it is not provably this one's: it stays, as on a key that is adopted.
     # Nor is what an object has forgotten.
     name = obj["metadata"]["name"]
-    older = adopts or name in world.forged or key.created.replace(microsecond=0) < datetime.fromisoformat(obj["metadata"]["creationTimestamp"])
+    older = adopts or name in world.forged or key.created < _made_at(world, obj)
     yield "tags", *_sets(set(spec.get("tags", {}).items()), _tags(key), only_added=older)
     if enabled:
         yield "grants", *_sets({one["name"] for one in spec.get("grants", ())}, _grants(key), only_added=older)
@@ -169,6 +169,11 @@ def _compared(obj: Json, key: Key, world: World) -> Iterator[tuple[str, Any, Any
             yield from _compared_there(spec, wish, replica, only_added=older)
     if key.multi_region and enabled:
         yield from compared_with_primary(obj, key, world)
+
+
+def _made_at(world: World, obj: Json) -> datetime:
+    """When the object was applied; its creationTimestamp is that to the second, in which another of its name may have come and gone."""
+    return START + timedelta(seconds=min(entry.at for entry in world.etcd.log if uid_of(entry) == obj["metadata"]["uid"]))
 
 
 def _compared_there(spec: Json, wish: Json, replica: Key | None, *, only_added: bool) -> Iterator[tuple[str, Any, Any]]:
