@@ -15,10 +15,12 @@ Pure: `now` is an argument, in seconds of a clock that goes on evenly. 280 bytes
 import math
 from collections.abc import Iterable
 
+from reconcilers.lag import LAG
+
 _Arns = dict[str, tuple[str, ...]]  # by owner: the names of nearly all have one key, and a tuple is a quarter of a set
 
 LAG_SECONDS = 600.0  # of the tag index, which is minutes late; KMS's own reads are up to five minutes late
-NEW_SECONDS = 300.0  # how late KMS's own reads may be
+NEW_SECONDS = LAG.total_seconds()  # of KMS's own reads
 DENIED_SECONDS = 600.0  # a permission that was missing is tried again after ten minutes
 HOUR_SECONDS = 3600.0
 SHARE = 0.01  # of the quotas, for reading again

@@ -31,6 +31,6 @@ def attempts_in(status: KMSKeyStatus) -> Iterator[Attempt]:
     yield from (Attempt(one.creation_attempt, one.region) for one in status.replicas if one.creation_attempt is not None)
 
 
-def age(ages: Ages, written: CreationAttempt | RotationAttempt, region: str = "") -> timedelta:
-    """Of an attempt that this process has not heard of yet: none."""
-    return ages.get(Attempt(written, region), timedelta())
+def age(ages: Ages, written: CreationAttempt | RotationAttempt | None, region: str = "") -> timedelta:
+    """Zero where there is no attempt, and where this process has not heard of it yet."""
+    return timedelta() if written is None else ages.get(Attempt(written, region), timedelta())

@@ -70,7 +70,7 @@ def unresolved(key: KeyObject, record: ReplicaStatus, operator: Operator) -> boo
 
 def sent_since(key: KeyObject, record: ReplicaStatus) -> timedelta:
     """For how long it has been known that a ReplicateKey may have been sent."""
-    return timedelta() if record.creation_attempt is None else age(key.ages, record.creation_attempt, record.region)
+    return age(key.ages, record.creation_attempt, record.region)
 
 
 def passes(why: Unobservable) -> bool:

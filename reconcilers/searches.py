@@ -23,8 +23,7 @@ _MOST_NAMED = 3  # in a condition's message
 
 def search_delay(key: KeyObject) -> timedelta:
     """How long to wait before looking again for the object's key."""
-    attempt = key.status.creation_attempt
-    return delay_after(timedelta() if attempt is None else age(key.ages, attempt))
+    return delay_after(age(key.ages, key.status.creation_attempt))
 
 
 def delay_after(searched: timedelta) -> timedelta:

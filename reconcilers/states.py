@@ -126,7 +126,7 @@ class ObservedKey:
     has_imported_material: bool = False
     public_key: str | Unobservable | None = None  # as PEM; None: not asked for
     multi_region_key_type: str | None = None  # PRIMARY or REPLICA; None: a key of one region
-    state_is_answered: bool = field(default=False, compare=False)  # by KMS, to a write of this pass; a read may be late
+    state_is_answered: bool = field(default=False, compare=False)  # by KMS, to a write of ours; a read may be late
     # By region: the same key elsewhere, as far as KMS lists it or it was asked about. One that is not here is not known to exist.
     replicas: "Mapping[str, ObservedKey | Missing | Unobservable]" = field(default_factory=dict)
 
