@@ -16,6 +16,9 @@ OWNER_TAGS = tuple(f"aws-infra-operator.runner.codes/{name}" for name in ("clust
 # A pass lasts some 100 ms, a resync of the tests comes each second; the rest is for a busy machine.
 SOON_SECONDS = 20.0
 
+# Keys before their provider: an operator that still runs would want it.
+KINDS = ("kmsaliases", "kmsgrants", "kmskeys", "awsproviders")
+
 Object = dict[str, Any]
 
 # Kinds as tests call them, by their plurals, and the plurals that are not of our group.
@@ -74,6 +77,24 @@ class Tenant:
         """Deletes all keys and waits until the operator has let them go. Raises KubectlError if that takes longer."""
         if self.all():
             self.kubectl("delete", "kmskeys", "--all", f"--timeout={within:.0f}s")
+
+    def leave_nothing(self, within: float = SOON_SECONDS) -> None:
+        """As leave(), and the rest goes too: each later operator of this cluster would sign in for a provider that stays.
+
+        Raises KubectlError if anything takes longer.
+        """
+        self.kubectl("delete", "kmsaliases,kmsgrants", "--all", f"--timeout={within:.0f}s")
+        self.leave(within)
+        self.kubectl("delete", "awsproviders", "--all", f"--timeout={within:.0f}s")
+
+    def sweep(self) -> None:
+        """Removes what is left without an operator's help, so that no later one meets it. One that still runs may go on with providers."""
+        for kind in KINDS:
+            left = [obj["metadata"]["name"] for obj in self.all(kind)]
+            for one in left:
+                self.kubectl("patch", kind, one, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+            if left:
+                self.kubectl("delete", kind, "--all", "--timeout=30s")
 
     def get(self, name: str, kind: str = "kmskey") -> Object:
         """The object as the server has it. Raises RefusedError."""

@@ -48,8 +48,7 @@ def onlooker(operator: Operator, cluster: Cluster) -> Iterator[Tenant]:
     cluster.kubectl("create", "namespace", "onlookers")
     user = with_key(Tenant(cluster, "onlookers"))
     yield user
-    user.leave()
-    user.kubectl("delete", "awsproviders", "--all", "--timeout=20s")
+    user.leave_nothing()
 
 
 def rows(table: str) -> list[list[str]]:

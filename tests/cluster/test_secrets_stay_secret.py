@@ -103,6 +103,7 @@ def ground(cluster: Cluster) -> Iterator[Ground]:
         there.strict("DELETE", "faults")
         there.user.leave(within=BACKOFF_SECONDS)
         assert operator.process.terminate(30) == 0
+        there.user.sweep()  # aliases whose calls were not answered: for minutes they may be there without being seen
 
 
 def _pod(token_file: Path) -> dict[str, str]:

@@ -36,11 +36,11 @@ def victim(cluster: Cluster, proxy: AwsProxy) -> Iterator[Tenant]:
     user.declare("orders", description="the victim's", aliases=["victims"], tags={"team": "victim"})
     user.until_settled("orders")
     yield user
-    user.leave()
+    user.leave_nothing()
 
 
 @pytest.fixture(scope="module")
-def mallory(cluster: Cluster, victim: Tenant) -> Kubectl:
+def mallory(cluster: Cluster, victim: Tenant) -> Iterator[Kubectl]:
     """Somebody with the role `edit` in a namespace of her own, beside the victim's."""
     assert victim.namespace != MALLORY
     cluster.kubectl("create", "serviceaccount", "mallory", "-n", MALLORY)
@@ -49,7 +49,8 @@ def mallory(cluster: Cluster, victim: Tenant) -> Kubectl:
     cluster.kubectl("create", "role", "secrets", "--verb=*", "--resource=secrets", "-n", MALLORY)
     for role in ("--role=secrets", "--clusterrole=infra-operator-edit", "--clusterrole=infra-operator-view"):
         cluster.kubectl("create", "rolebinding", role.rpartition("=")[2], role, account, "-n", MALLORY)
-    return cluster.kubectl_as(MALLORY, "mallory")
+    yield cluster.kubectl_as(MALLORY, "mallory")
+    Tenant(cluster, MALLORY).leave_nothing()
 
 
 def of_kind(kind: str, name: str, **spec: Any) -> Object:
@@ -114,8 +115,6 @@ def test_with_an_identity_of_her_own_she_gets_no_key_that_is_another_s(cluster: 
     assert victim.tags(key_id) == {"team": "victim"}
     assert victim.kms.list_grants(KeyId=key_id)["Grants"] == []
     assert [alias["AliasName"] for alias in victim.kms.list_aliases(KeyId=key_id)["Aliases"]] == ["alias/victims"]
-    own.kubectl("delete", "kmsaliases,kmsgrants", "--all", "--timeout=30s")
-    own.leave()
 
 
 def test_an_export_does_not_overwrite_what_the_key_object_did_not_make(victim: Tenant) -> None:
