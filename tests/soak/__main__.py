@@ -22,6 +22,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
+from structlog.testing import capture_logs
+
 from tests.simulation.attempts import WRITTEN_AHEAD
 from tests.simulation.disturbances import ALL, undisturbed
 from tests.simulation.leased import LEASED
@@ -70,7 +72,8 @@ def main() -> int:
     _say(f"seed {options.seed}, {os.cpu_count()} processes")
     began, covered, problems = time.monotonic(), Counter[tuple[str, str]](), list[str]()
     told = began
-    work = list(portions(options.runs, options.seed, pairs=options.pairs))
+    with capture_logs():  # scenarios are played here, too, to see which of them make anything
+        work = list(portions(options.runs, options.seed, pairs=options.pairs))
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), collect_rarely) as pool:
         for number, done in enumerate(as_completed([pool.submit(carry_out, portion) for portion in work]), start=1):
             found = done.result()
