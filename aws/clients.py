@@ -7,9 +7,12 @@ Rules:
 3. At most MOST_CONNECTIONS are kept; the one not asked for the longest goes first.
 4. Each call waits for its quota, then sends one attempt. Nothing is repeated, with one exception: when AWS refuses the credentials of a role,
    nothing was done, and the call is made once more with new ones.
+5. While calls get no answer nothing is sent that may be sent only once: its result would be unknown, and would be looked for for minutes. The
+   last call tells; after one without an answer something is read first.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -23,7 +26,7 @@ from aws.buckets import Permit, go_out
 from aws.channels import Terms
 from aws.credentials import AccessRequest
 from aws.errands import current_errand
-from aws.errors import AWSError
+from aws.errors import AWSError, BlockedError
 from aws.partitions import check
 from aws.quotas import Quotas, waits_as
 from aws.sessions import Session
@@ -49,6 +52,7 @@ class Connection:
         self._quotas = quotas
         self._terms = terms
         self._elsewhere = elsewhere
+        self._is_unanswered = False  # the last call
 
     async def at(self, region: str) -> "Connection":
         """The same provider in another region. Raises AWSError, InvalidAccessError."""
@@ -56,13 +60,20 @@ class Connection:
 
     async def take_quota(self, operation: str) -> None:
         """Wait until the quota lets this operation be called. For what is sent once the caller does it, before the attempt is written down:
-        from then on nothing may wait."""
+        from then on nothing may wait. Raises AWSError where AWS does not answer (rule 5)."""
+        if self._is_unanswered:
+            await self._probe()
         self._keep(operation, await self._permit(operation, self.region))
 
     async def take_replication_quota(self, region: str) -> None:
         """The same for a ReplicateKey. In the other region it counts as two creations ("Request quotas" in the KMS developer guide)."""
         await self.take_quota("ReplicateKey")
         self._keep("ReplicateKey", await self._permit("CreateKey", region, weight=2))
+
+    async def _probe(self) -> None:
+        """Any answer will do: an identity that may not list keys may still make one."""
+        with contextlib.suppress(BlockedError):
+            await self.call("kms", "ListKeys", {"Limit": 1})
 
     def _keep(self, operation: str, permit: Permit) -> None:
         errand = current_errand()
@@ -79,14 +90,17 @@ class Connection:
         tally(Call(self.account_id, self.region, operation))
         permits = await self._permits(operation)
         try:
-            return await self._with_fresh_credentials(service, operation, parameters, partial(go_out, permits))
+            answer = await self._with_fresh_credentials(service, operation, parameters, partial(go_out, permits))
         except AWSError as error:
+            self._is_unanswered = error.failure.request_id is None  # AWS gives every answer one
             if error.failure.code in THROTTLING_CODES:
                 self._quotas.throttled(self.account_id, self.region, operation)
             raise
         finally:
             for permit in permits:
                 permit.close()
+        self._is_unanswered = False
+        return answer
 
     async def _permits(self, operation: str) -> list[Permit]:
         if operation not in SENT_ONCE:

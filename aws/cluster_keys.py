@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from aws.answers import KEYS, TAGGED, TAGS, decode, reading
+from aws.answers import KEYS, SCAN_TRIES, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
-from aws.errors import BlockedError, NotFoundError, StalledError
+from aws.errors import AWSError, BlockedError, NotFoundError
 from aws.kms import describe_key
-from reconcilers.codes import DENIED_CODES
+from reconcilers.codes import DENIED_CODES, THROTTLING_CODES
 from reconcilers.names import CLUSTER_TAG
 from reconcilers.states import Missing, ObservedKey
 
@@ -30,7 +30,9 @@ async def cluster_keys(connection: Connection, cluster_id: str) -> tuple[Observe
     """The keys by ARN; policy and rotation are not read. Raises AWSError, BlockedError where neither way is allowed."""
     try:
         tagged = await _indexed(connection, cluster_id)
-    except (BlockedError, StalledError):  # not allowed, or not known to this endpoint
+    except AWSError as error:  # not allowed, or not known to this endpoint: each says so in its own words
+        if error.failure.code in THROTTLING_CODES:
+            raise
         tagged = await _scanned(connection, cluster_id)
     keys = await _each(sorted(tagged), lambda arn: _described(connection, arn, tagged[arn]))
     return tuple(sorted((key for key in keys if key is not None), key=lambda key: key.arn))
@@ -38,14 +40,15 @@ async def cluster_keys(connection: Connection, cluster_id: str) -> tuple[Observe
 
 async def _indexed(connection: Connection, cluster_id: str) -> dict[str, Tags]:
     filters = [{"Key": CLUSTER_TAG, "Values": [cluster_id]}]
-    found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100})
+    wanted = {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100}
+    found = await TAGGED.read(connection, wanted, tries=SCAN_TRIES)
     return decode(
         "GetResources", lambda: {one["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in found}
     )
 
 
 async def _scanned(connection: Connection, cluster_id: str) -> dict[str, Tags]:
-    listed = await KEYS.read(connection, {"Limit": 1000})
+    listed = await KEYS.read(connection, {"Limit": 1000}, tries=SCAN_TRIES)
     arns = decode("ListKeys", lambda: [key["KeyArn"] for key in listed])
     tags = await _each(arns, lambda arn: _tags(connection, arn))
     return {arn: found for arn, found in tags if found.get(CLUSTER_TAG) == cluster_id}
@@ -54,7 +57,7 @@ async def _scanned(connection: Connection, cluster_id: str) -> dict[str, Tags]:
 async def _tags(connection: Connection, arn: str) -> tuple[str, Tags]:
     """A key that hides its tags, or that is gone, is none of ours."""
     try:
-        tags = await TAGS.read(connection, {"KeyId": arn})
+        tags = await TAGS.read(connection, {"KeyId": arn}, tries=SCAN_TRIES)
     except NotFoundError:
         return arn, {}
     except BlockedError as error:

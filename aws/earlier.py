@@ -24,7 +24,7 @@ from collections.abc import Container, Iterable, Iterator
 
 import structlog
 
-from aws.answers import KEYS, TAGGED, TAGS, decode, reading, was_seen
+from aws.answers import KEYS, SCAN_TRIES, TAGGED, TAGS, decode, reading, was_seen
 from aws.clients import Connection
 from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError, RetryableError
@@ -147,7 +147,7 @@ class _Scan:
         for arn in arns:
             self.asked += 1
             try:
-                found = await TAGS.read(connection, {"KeyId": arn})
+                found = await TAGS.read(connection, {"KeyId": arn}, tries=SCAN_TRIES)
             except NotFoundError:
                 continue
             except BlockedError as error:
@@ -160,14 +160,15 @@ class _Scan:
 
 async def _indexed(connection: Connection, tags: Tags) -> dict[str, Tags]:
     filters = [{"Key": key, "Values": [value]} for key, value in tags.items()]
-    found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": INDEX_PAGE})
+    wanted = {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": INDEX_PAGE}
+    found = await TAGGED.read(connection, wanted, tries=SCAN_TRIES)
     return decode("GetResources", lambda: {one["ResourceARN"]: _pairs(one["Tags"], "Key", "Value") for one in found})
 
 
 async def _scanned(connection: Connection, indexed: Container[str] | None) -> _Scan:
     """A look at the keys that the index does not show; at none if there are too many, and at all if there is no index."""
     try:
-        listed = await KEYS.read(connection, {"Limit": LIST_PAGE})
+        listed = await KEYS.read(connection, {"Limit": LIST_PAGE}, tries=SCAN_TRIES)
     except BlockedError:
         return _Scan(whole=False)
     arns = [arn for arn in decode("ListKeys", lambda: [key["KeyArn"] for key in listed]) if indexed is None or arn not in indexed]

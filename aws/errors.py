@@ -33,7 +33,10 @@ EXPIRED_MARKER_CODES: Final = frozenset({"InvalidMarkerException", "PaginationTo
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 # AWS's own fault (`fault` in its service models): it may have failed after the work was done.
 _FAULT_CODES = frozenset(
-    {"DependencyTimeoutException", "InternalError", "InternalFailure", "InternalServiceException", "KMSInternalException", "ServiceUnavailable"}
+    {
+        *("DependencyTimeout", "DependencyTimeoutException", "KMSInternal", "KMSInternalException"),  # older service models have the short ones
+        *("InternalError", "InternalFailure", "InternalServiceException", "ServiceUnavailable"),
+    }
 )
 # The key is on its way from one state to another, or another caller was faster: the next observation tells.
 _STATE_CODES = frozenset(
@@ -171,6 +174,8 @@ def _from_answer(operation: str, error: boto.ClientError) -> Failure:
 
 
 def _without_code(operation: str, status: int) -> FailureKind:
+    if status == 429:
+        return FailureKind.RETRY  # whoever says so has let nothing pass
     if operation in SENT_ONCE:
         return FailureKind.UNKNOWN_RESULT
     return FailureKind.RETRY if status >= 500 else FailureKind.WAIT_FOR_CAUSE

@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from aws.answers import KEYS, TAGGED, TAGS, decode, reading
+from aws.answers import KEYS, SCAN_TRIES, TAGGED, TAGS, decode, reading
 from aws.clients import Connection
 from aws.errands import nobodys
 from aws.errors import AWSError, BlockedError, NotFoundError
@@ -103,7 +103,7 @@ class Search:
         asked, place = asyncio.get_running_loop().time(), (connection.account_id, connection.region)
         with nobodys():
             async with self._scanning[place]:
-                listed = await KEYS.read(connection, {"Limit": 1000})
+                listed = await KEYS.read(connection, {"Limit": 1000}, tries=SCAN_TRIES)
                 known = self._recall(place, decode("ListKeys", lambda: [key["KeyArn"] for key in listed]))
                 unread = iter([arn for arn, key in known.items() if not key.settled and key.read <= asked])
                 async with reading() as group:
@@ -124,8 +124,9 @@ class Search:
 async def _indexed(connection: Connection, owner: _Owner) -> set[str] | None:
     """The ARNs that the tag index shows; None if it cannot be asked, for whatever reason: the scan is there for that."""
     filters = [{"Key": tag, "Values": [value]} for tag, value in zip((CLUSTER_TAG, UID_TAG), owner, strict=True)]
+    wanted = {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100}
     try:
-        found = await TAGGED.read(connection, {"TagFilters": filters, "ResourceTypeFilters": ["kms:key"], "ResourcesPerPage": 100})
+        found = await TAGGED.read(connection, wanted, tries=SCAN_TRIES)
         return decode("GetResources", lambda: {resource["ResourceARN"] for resource in found})
     except AWSError:
         return None
@@ -148,7 +149,7 @@ async def _read_owners(connection: Connection, known: dict[str, _Known], arns: I
 async def _tags(connection: Connection, arn: str) -> dict[str, str] | Missing | None:
     """Missing: listed and not yet known, or just gone; None where they may not be read."""
     try:
-        tags = await TAGS.read(connection, {"KeyId": arn})
+        tags = await TAGS.read(connection, {"KeyId": arn}, tries=SCAN_TRIES)
     except NotFoundError:
         return Missing(arn)
     except BlockedError as error:

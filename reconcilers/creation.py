@@ -133,7 +133,7 @@ def resolve(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator
         return stop(key, not_proved(key, seen), operator, now)
     message = "CreateKey was sent and its answer lost: looking for the key by its owner tags before trying again."
     status = report(key, operator, working(Reason.CREATION_UNKNOWN, message), now)
-    return Plan((), status, look_again=search_delay(key))
+    return Plan((), status, look_again=search_delay(key, operator))
 
 
 def _replace(key: KeyObject, wanted: Wanted, seen: Candidates, operator: Operator, now: datetime) -> Plan:

@@ -116,7 +116,7 @@ def _find(key: KeyObject, seen: Candidates, operator: Operator, now: datetime) -
         if why.stalled:
             return _block(key, why.message, operator, now)
         message = why.message
-    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key))
+    return Plan((), report(key, operator, working(Reason.CREATION_UNKNOWN, message), now), look_again=search_delay(key, operator))
 
 
 def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetime) -> Plan:

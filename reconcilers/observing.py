@@ -81,7 +81,7 @@ def _search(key: KeyObject, seen: Candidates, operator: Operator, now: datetime)
         return _stop(key, Problem(unreadable.reason, unreadable.message), operator, now)
     if not grace_is_over(key, operator):
         verdict = working(Reason.CREATION_UNKNOWN, "CreateKey was sent and its answer lost: looking for the key by its owner tags.")
-        return Plan((), report(key, operator, verdict, now), search_delay(key))
+        return Plan((), report(key, operator, verdict, now), search_delay(key, operator))
     if not proves_none(key, seen, operator):
         return _stop(key, not_proved(key, seen), operator, now)
     again = shown_again(key, seen, operator.cluster_id)

@@ -88,7 +88,7 @@ def _unseen(scene: Scene, record: ReplicaStatus, why: Unobservable) -> RegionPla
     shown = record.model_copy(update={"creation_attempt": attempt, "ready": None, "message": why.message})
     if record.region not in scene.wanted.replicas and not record.managed:
         return RegionPlan(shown)
-    delay = delay_after(sent_since(scene.key, record)) if attempt else AGAIN
+    delay = delay_after(sent_since(scene.key, record), scene.operator) if attempt else AGAIN
     problem = Problem(why.reason, why.message, stalled=not passes(why))
     is_to_be_made = record.region in scene.wanted.replicas and not record.managed
     return RegionPlan(shown, (), problem, delay if passes(why) else LATER, needs_enabled_key=is_to_be_made and passes(why))
@@ -97,7 +97,7 @@ def _unseen(scene: Scene, record: ReplicaStatus, why: Unobservable) -> RegionPla
 def _absent(scene: Scene, record: ReplicaStatus, wish: Wanted | None) -> RegionPlan:
     if unresolved(scene.key, record, scene.operator):
         message = "ReplicateKey was sent and its answer lost: the operator looks for the replica before it tries again."
-        waits = _waits(record, Reason.CREATION_UNKNOWN, message, delay_after(sent_since(scene.key, record)))
+        waits = _waits(record, Reason.CREATION_UNKNOWN, message, delay_after(sent_since(scene.key, record), scene.operator))
         return replace(waits, needs_enabled_key=wish is not None)
     if is_new(record, scene.now):
         return _waits(record, Reason.KEY_NOT_USABLE_YET, "KMS does not show the new replica everywhere yet.", SOON)

@@ -21,14 +21,15 @@ _NOT_SHOWN = "KMS lists keys that it does not know everywhere yet, and one of th
 _MOST_NAMED = 3  # in a condition's message
 
 
-def search_delay(key: KeyObject) -> timedelta:
+def search_delay(key: KeyObject, operator: Operator) -> timedelta:
     """How long to wait before looking again for the object's key."""
-    return delay_after(age(key.ages, key.status.creation_attempt))
+    return delay_after(age(key.ages, key.status.creation_attempt), operator)
 
 
-def delay_after(searched: timedelta) -> timedelta:
-    """A second at first, a minute later."""
-    return min(max(searched / 2, timedelta(seconds=1)), timedelta(minutes=1))
+def delay_after(searched: timedelta, operator: Operator) -> timedelta:
+    """A second at first, a minute later; and not beyond the end of the grace, at which something can be done."""
+    delay, left = min(searched / 2, timedelta(minutes=1)), operator.create_grace - searched
+    return max(min(delay, left) if left > timedelta() else delay, timedelta(seconds=1))
 
 
 def grace_is_over(key: KeyObject, operator: Operator) -> bool:

@@ -69,6 +69,24 @@ async def test_a_failure_on_a_later_page_is_no_list() -> None:
         await TAGS.read(connection, {"KeyId": "k"})
 
 
+LOST = TimeoutError()
+THROTTLED = refusal("ThrottlingException")
+
+
+async def test_each_page_of_a_walk_over_an_account_is_tried_three_times() -> None:
+    last = {"Keys": [3], "Truncated": False}
+    connection, _ = await listing(LOST, LOST, FIRST, LOST, LOST, last)
+    assert await KEYS.read(connection, {}, tries=3) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("pages", [[FIRST, LOST, LOST, LOST], [FIRST, THROTTLED], [FIRST, EXPIRED, FIRST, EXPIRED]])
+async def test_a_page_that_does_not_come_or_is_throttled_ends_the_walk(pages: list[Page]) -> None:
+    connection, aws = await listing(*pages)
+    with pytest.raises(RetryableError):
+        await KEYS.read(connection, {}, tries=3)
+    assert sum(operation == "ListKeys" for _, operation, _ in aws.asked) == len(pages)
+
+
 async def _waits(seconds: float, ended: list[float]) -> None:
     try:
         await asyncio.sleep(seconds)

@@ -53,7 +53,7 @@ async def test_the_index_is_asked_for_the_tag_of_the_cluster() -> None:
     assert asked["TagFilters"] == [{"Key": CLUSTER_TAG, "Values": ["cluster"]}]
 
 
-@pytest.mark.parametrize("code", [DENIED, "InvalidParameterException"])
+@pytest.mark.parametrize("code", [DENIED, "InvalidParameterException", "UnknownOperationException", "InternalFailure"])
 async def test_without_the_index_every_key_is_looked_at(code: str) -> None:
     aws = Indexed(ours=OURS, theirs={CLUSTER_TAG: "another"}, untagged={}, hidden=OURS)
     aws.refused = {"GetResources": code, "hidden": DENIED}
@@ -73,7 +73,7 @@ async def test_when_neither_way_is_allowed_that_is_an_error() -> None:
         await names(aws)
 
 
-async def test_an_index_that_is_out_of_order_is_an_error_and_no_reason_to_scan() -> None:
+async def test_an_index_that_others_use_up_is_an_error_and_no_reason_to_scan() -> None:
     aws = Indexed(ours=OURS)
     aws.refused = {"GetResources": "ThrottlingException"}
     with pytest.raises(RetryableError):

@@ -16,10 +16,15 @@ SECOND = timedelta(seconds=1)
 
 @pytest.mark.parametrize(
     ("age", "delay"),
-    [(timedelta(), 1), (timedelta(seconds=2), 1), (timedelta(seconds=20), 10), (2 * MINUTE, 60), (60 * MINUTE, 60)],
+    [(0 * SECOND, 1), (2 * SECOND, 1), (20 * SECOND, 10), (2 * MINUTE, 60), (4 * MINUTE, 60), (5 * MINUTE, 60), (60 * MINUTE, 60)],
 )
 def test_the_search_is_frequent_at_first_and_each_minute_later(age: timedelta, delay: int) -> None:
-    assert search_delay(key(status=attempted(age))) == timedelta(seconds=delay)
+    assert search_delay(key(status=attempted(age)), operator()) == timedelta(seconds=delay)
+
+
+@pytest.mark.parametrize(("age", "delay"), [(250 * SECOND, 50), (290 * SECOND, 10), (299.5 * SECOND, 1), (300 * SECOND, 60)])
+def test_the_search_looks_when_the_grace_ends_and_not_up_to_a_minute_later(age: timedelta, delay: int) -> None:
+    assert search_delay(key(status=attempted(age)), operator()) == timedelta(seconds=delay)
 
 
 @pytest.mark.parametrize("written", [-290 * SECOND, timedelta(), 4 * MINUTE, 5 * MINUTE, 120 * MINUTE])
