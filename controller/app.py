@@ -152,6 +152,7 @@ class Program:
         place.keeper.took.append(self._providers.look_at_all)
         self._key_events = KeyEvents(self._providers, self._events)
         self._monitor = LoopMonitor()
+        self._found: tuple[Kind, ...] = ()
         self._watching: list[Informer] = []
 
     @property
@@ -163,23 +164,29 @@ class Program:
         """Until `stop` is set. Returns the exit code."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._clients.close)
-            found = await self._kinds(stop)
-            if found is None:
-                return 0
-            watching = self._watching = informers(found, self._kube, self._settings.watch_namespaces)
             try:
-                await self._listen(stack, found, watching)
+                await self._listen(stack)
             except (OSError, TlsError) as error:
                 log.error("cannot_listen", error=str(error))  # noqa: TRY400 - the message says it all
                 return 1
-            parts = [self._monitor.run(), self._beat(), self._events.run(), *(informer.run() for informer in watching)]
-            tasks = [asyncio.create_task(part) for part in parts]
-            self._lease.start()
+            tasks = [asyncio.create_task(self._monitor.run())]
             try:
-                return await self._lead(stop, found, tasks)
+                return await self._run(stop, tasks)
             finally:
                 for task in tasks:
                     task.cancel()
+
+    async def _run(self, stop: asyncio.Event, tasks: list[asyncio.Task[Never]]) -> int:
+        """From the cluster's first answer on; the tasks grow. Probes are answered before: an operator that waits for its cluster is alive."""
+        found = await self._kinds(stop)
+        if found is None:
+            return 0
+        metrics.start_at_zero(kind.label for kind in found)
+        self._found, self._watching = found, informers(found, self._kube, self._settings.watch_namespaces)
+        parts = [self._beat(), self._events.run(), *(informer.run() for informer in self._watching)]
+        tasks += [asyncio.create_task(part) for part in parts]
+        self._lease.start()
+        return await self._lead(stop, found, tasks)
 
     async def _lead(self, stop: asyncio.Event, found: Sequence[Kind], tasks: list[asyncio.Task[Never]]) -> int:
         """Wait for our turn, work, and end in order."""
@@ -274,11 +281,10 @@ class Program:
                         await stop.wait()
         return None
 
-    async def _listen(self, stack: contextlib.AsyncExitStack, found: Sequence[Kind], watching: list[Informer]) -> None:
-        metrics.start_at_zero(kind.label for kind in found)
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         metrics.start_calls_at_zero("kms", KMS_OPERATIONS)
-        live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(watching)}
-        ready = {"caches": lambda: None if synced(found) else "the caches are not filled yet"}
+        live = {"event-loop": self._monitor.check, "watches": lambda: _stalled(self._watching)}
+        ready = {"caches": lambda: None if self._found and synced(self._found) else "the caches are not filled yet"}
         for listener in (
             self._metrics_listener(),
             Listener(self._settings.health_bind_address, health_routes(live, ready)),
@@ -326,5 +332,6 @@ def _call_seconds(settings: Settings) -> float:
 
 def _stalled(informers: list[Informer]) -> str | None:
     """A Check: an informer without progress for so long hangs; one whose server is down makes progress, in vain."""
-    oldest = asyncio.get_running_loop().time() - min(informer.last_progress for informer in informers)
+    now = asyncio.get_running_loop().time()
+    oldest = now - min((informer.last_progress for informer in informers), default=now)
     return None if oldest < STALL_SECONDS else f"a watch has made no progress for {oldest:.0f} s"

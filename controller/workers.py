@@ -4,7 +4,7 @@ Rules:
 1. A pass ends in one of these ways, and each decides by itself when the object is looked at again:
        a timedelta    forget past failures, look again then
        None           forget past failures, look again when something changes
-       an exception   retry with backoff; errors never carry a delay
+       an exception   retry with backoff, and not before the API server's Retry-After; errors carry no other delay
        the deadline   the same, counted as a timeout
        PostponedError neither failed nor succeeded: past failures stay, and somebody will add it, or it is looked at again then
 2. Expected exceptions (a server that says no, a network that is down) are one warning each. Any other is a bug: an error with
@@ -30,6 +30,7 @@ from typing import TypeVar
 import structlog
 
 from controller import metrics
+from controller.kube import KubeError
 from controller.objects import Ref
 from controller.workqueue import Priority, ShutDown, WorkQueue
 
@@ -121,7 +122,8 @@ class Workers:
         log.debug("postponed", why=str(error), look_again=str(error.look_again))
 
     def _failed(self, ref: Ref, error: BaseException, timed_out: bool) -> None:
-        retry_in = round(self._queue.retry(ref), 1)
+        asked = error.retry_after if isinstance(error, KubeError) else None
+        retry_in = round(self._queue.retry(ref, asked or 0.0), 1)
         self._count_result("error")
         metrics.CONTROLLER_RUNTIME_RECONCILE_ERRORS.labels(controller=self._name).inc()
         if timed_out:

@@ -136,12 +136,12 @@ class WorkQueue(Generic[Item]):
         if not self._active:
             self._idle.set()
 
-    def retry(self, item: Item) -> float:
-        """Add the item again after a pass that failed. Returns the delay in seconds."""
+    def retry(self, item: Item, at_least: float = 0.0) -> float:
+        """Add the item again after a pass that failed, so many seconds later at least (and five minutes at most). Returns the delay."""
         doublings = self._failures.get(item, 0)
         self._failures[item] = min(doublings + 1, DOUBLINGS)
         jitter = random.uniform(1, 2)  # noqa: S311 - spreads load, guards nothing
-        delay = min(FIRST_RETRY_SECONDS * jitter * 2.0**doublings, MAX_RETRY_SECONDS)
+        delay = min(max(FIRST_RETRY_SECONDS * jitter * 2.0**doublings, at_least), MAX_RETRY_SECONDS)
         self._retries.inc()
         self.add_after(item, delay)
         return delay

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.emulator import REPOSITORY
+from tests.cluster.pages import page
 from tests.cluster.processes import Process, free_port, wait_until
 
 START_SECONDS = 30.0  # imports; 2 s on an idle machine
@@ -17,9 +18,9 @@ STOP_SECONDS = 5.0
 COMMAND = [sys.executable, "-m", "controller", "run", "--metrics-bind-address=127.0.0.1:0", "--health-bind-address=127.0.0.1:0"]
 
 
-def started(folder: Path, **environment: str) -> Process:
+def started(folder: Path, *flags: str, **environment: str) -> Process:
     """An operator with nothing but this environment; its log is in the folder."""
-    return Process(COMMAND, folder / "operator.log", env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), **environment})
+    return Process([*COMMAND, *flags], folder / "operator.log", env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), **environment})
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ def test_asked_to_stop_before_the_cluster_was_reached_it_ends_well(which: signal
 def test_a_cluster_that_cannot_be_reached_is_told_and_tried_again(waiting: Process) -> None:
     attempts = waiting.tail().count("cluster_not_reached")
     wait_until(lambda: waiting.tail().count("cluster_not_reached") > attempts, STOP_SECONDS, "a further attempt")
+
+
+def test_an_operator_that_waits_for_its_cluster_is_alive_and_not_ready(tmp_path: Path, unreachable: Path) -> None:
+    """One that answered nobody would be killed by its startup probe, later and later each time, and be late when the cluster is back."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with started(tmp_path, f"--health-bind-address=127.0.0.1:{port}", KUBECONFIG=str(unreachable)) as process:
+        process.wait_ready(lambda: "cluster_not_reached" in process.tail(), START_SECONDS)
+        assert page(f"{url}/healthz") == (200, "ok\n")
+        assert page(f"{url}/readyz")[0] == 500
 
 
 def test_without_a_way_to_a_cluster_it_says_what_to_set(tmp_path: Path) -> None:

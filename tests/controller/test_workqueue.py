@@ -211,6 +211,12 @@ async def test_retries_double_their_delay_up_to_five_minutes(
     assert all(1 <= delay <= MAX_RETRY_SECONDS for delay in delays)
 
 
+async def test_a_retry_is_not_sooner_than_the_server_has_asked_for_but_never_later_than_five_minutes(queue: WorkQueue[str]) -> None:
+    assert queue.retry("a", at_least=7) == 7
+    assert queue.retry("a", at_least=0.5) >= 2
+    assert queue.retry("a", at_least=86_400) == MAX_RETRY_SECONDS
+
+
 async def test_a_retry_comes_after_its_delay(queue: WorkQueue[str]) -> None:
     delay = queue.retry("a")
     assert await when_ready(queue) == pytest.approx(delay)
