@@ -41,9 +41,13 @@ def found_by_tags(seen: NotCreated | Candidates) -> set[str]:
 
 
 def without_held(seen: NotCreated | Candidates, objects: Iterable[KubeObject], key: KeyObject) -> NotCreated | Candidates:
-    """What was found for an object by owner tags, without the keys that the statuses of others name as theirs."""
+    """What was found for an object by owner tags, without the keys that the statuses of others name as theirs.
+
+    One of the same name is none of them: a late watch shows the object that was there before, whose key it is that comes back.
+    """
     found = found_by_tags(seen)
-    held = {key_id for obj in objects if obj.uid != key.uid for key_id in found if _remembers(obj, key_id)}
+    others = (obj for obj in objects if obj.ref != (key.namespace, key.name))
+    held = {key_id for obj in others for key_id in found if _remembers(obj, key_id)}
     earlier = tuple(one for one in seen.earlier if one.key_id not in held)
     if isinstance(seen, NotCreated):
         return NotCreated(earlier)

@@ -18,20 +18,29 @@ class KnownNames:
         self._put: dict[str, dict[tuple[str, str], tuple[float, bool]]] = {}  # since when, and whether KMS has answered that it is there
 
     def sending(self, uid: str, action: KeyAction) -> None:
-        """Before a call, which may be done though its answer gets lost. What shows and is taken off is not waited for."""
-        for name in _taken_off(action):
-            self._put.get(uid, {}).pop((action.key, name), None)
+        """Before a call, which may be done though its answer gets lost. What is taken off is waited for no more."""
+        there = self._put.get(uid, {})
+        for place in ((action.key, name) for name in _taken_off(action)):
+            if place in there:
+                there[place] = (there[place][0], False)
         self._note(uid, action, answered=False)
 
     def sent(self, uid: str, action: KeyAction) -> None:
         """KMS has answered."""
+        for name in _taken_off(action):
+            self._put.get(uid, {}).pop((action.key, name), None)
         self._note(uid, action, answered=True)
 
     def of(self, uid: str) -> LateNames:
         """With the ARN of the key or replica that each was put on."""
         if uid not in self._put:
             return {}
-        return {name: answered for name, (_, answered) in self._recent(uid, asyncio.get_running_loop().time()).items()}
+        recent = self._recent(uid, asyncio.get_running_loop().time())
+        if recent:
+            self._put[uid] = recent
+        else:
+            del self._put[uid]
+        return {name: answered for name, (_, answered) in recent.items()}
 
     def forget(self, uid: str) -> None:
         """The object was let go of, or is away."""
@@ -40,7 +49,9 @@ class KnownNames:
     def _note(self, uid: str, action: KeyAction, *, answered: bool) -> None:
         if names := _put_on(action):
             now = asyncio.get_running_loop().time()
-            self._put[uid] = self._recent(uid, now) | {(action.key, name): (now, answered) for name in names}
+            there = self._recent(uid, now)
+            known = {place for place, (_, is_there) in there.items() if is_there and not answered}  # that it is there stays answered
+            self._put[uid] = there | {place: (now, answered) for name in names if (place := (action.key, name)) not in known}
 
     def _recent(self, uid: str, now: float) -> dict[tuple[str, str], tuple[float, bool]]:
         return {name: put for name, put in self._put.get(uid, {}).items() if now - put[0] < LAG.total_seconds()}

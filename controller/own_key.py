@@ -52,14 +52,14 @@ class OwnKey(OwnObject):
         self.notes.reported(before, status, only_reports=self.only_reports)
 
     async def release(self, finalizer: str) -> None:
-        """Forgets the key first: the watch may tell that the object is gone before the answer to the patch does."""
+        """Forgets the key first: the watch may tell that the object is gone before the answer to the patch does, or without it."""
         uid, key_id = self.key.uid, self.key.status.key_id
         ended = self._memory.ended.pop(uid, set())
         self._memory.released(uid)
         try:
             await super().release(finalizer)
         except KubeError:
-            if key_id is not None:
+            if key_id is not None and self.is_watched:
                 self._memory.stored(uid, key_id)
                 self._memory.ended[uid] = ended
             raise

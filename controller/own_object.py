@@ -39,6 +39,12 @@ class OwnObject:
         """Whether the user has changed the object since the pass began."""
         return _asked_of_us(self.obj) != self._begun
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the watch has not told yet that this very object is gone."""
+        known = self._own.get(self.obj.ref)
+        return known is not None and known.uid == self.obj.uid
+
     async def store(self, before: Model, after: Model, *, exact: bool = False, answer: bool = False) -> None:
         """Write the status if it differs; exact: only on the version of the object that is known. Raises KubeError.
 

@@ -66,10 +66,10 @@ def ours_by_spec(key: KeyObject) -> tuple[str, ...]:
     return (*(key.spec.aliases or ()), *key.status.aliases)
 
 
-def hidden(key: KeyObject, seen: ObservedKey) -> tuple[str, ...]:
-    """Our aliases that KMS has made minutes ago, as it has answered, and that do not show yet."""
+def hidden(key: KeyObject, seen: ObservedKey, ours: Iterable[str]) -> tuple[str, ...]:
+    """Those of our aliases that KMS has made on this key or replica minutes ago, as it has answered, and that do not show yet."""
     late = {name for (arn, name), is_there in key.late_names.items() if arn == seen.arn and is_there}
-    return tuple(sorted(alias_names(ours_by_spec(key)) & late - targets(seen).keys()))
+    return tuple(sorted(alias_names(ours) & late - targets(seen).keys()))
 
 
 def freed(seen: ObservedKey, ours: Iterable[str]) -> tuple[DeleteAlias, ...]:

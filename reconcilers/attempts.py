@@ -2,7 +2,8 @@
 
 An attempt bears the time at which it was written down, and that is for people: it is compared with no clock. The clocks of two processes
 disagree, one clock jumps, and AWS takes requests from one that is off by up to five minutes, which is as long as KMS may be late. What counts
-is for how long this very process has known of the attempt, by its monotonic clock: the call is at least as old as that.
+is for how long this very process has known of the attempt, by its monotonic clock: the call is as old as that, but for the moment between
+its attempt and itself, in which nothing waits.
 
 The price: a process that has only just begun takes every call for a new one, and looks for its result for the whole grace once more. A
 standby knows of it already.

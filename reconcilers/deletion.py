@@ -131,7 +131,7 @@ def _dispose(key: KeyObject, seen: ObservedKey, operator: Operator, now: datetim
     policy = deletion_policy(key, operator)
     if isinstance(seen.aliases, Unobservable) and policy is not DeletionPolicy.DISABLE_KEY:
         return _block(key, f"Its aliases cannot be seen, so they cannot be freed: {seen.aliases.message}", operator, now)
-    if policy is not DeletionPolicy.DISABLE_KEY and (late := hidden(key, seen)):
+    if policy is not DeletionPolicy.DISABLE_KEY and (late := hidden(key, seen, ours_by_spec(key))):
         message = f"KMS does not show {', '.join(late)} everywhere yet, which is to be freed with the key."
         return Plan((), report(key, operator, working(Reason.DELETING, message), now, **seen_fields(key.status, seen)), look_again=SOON)
     replicas = leaving(key, seen, policy, operator, now)

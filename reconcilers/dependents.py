@@ -170,7 +170,7 @@ def report(obj: DependentObject[P, S], verdict: Verdict, now: datetime, **seen: 
 def changed_lately(obj: DependentObject[P, S], now: datetime) -> bool:
     """Whether what was made may not show everywhere yet: by the last change of Synced, which every change in AWS goes along with."""
     synced = find("Synced", obj.status.conditions)
-    return synced is not None and now - synced.last_transition_time < LAG
+    return synced is not None and abs(now - synced.last_transition_time) < LAG
 
 
 def place(way: Way, key_id: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconcilers.actions import KeyAction
+from reconcilers.aliases import hidden
 from reconcilers.disposal import disposal
 from reconcilers.fields import DeletionPolicy
 from reconcilers.key_status import ReplicaStatus
@@ -73,6 +74,10 @@ def _leave(
         return
     declared = next((one for one in key.spec.replicas or () if one.region == there.region), None)
     aliases = asked_of_replica(key, declared, record).aliases
+    if frees_aliases and (late := hidden(key, there, aliases)):
+        names = ", ".join(late)
+        all_of_them.waits.append(f"KMS does not show {names} in {there.region} everywhere yet, which is to be freed with the replica.")
+        return
     if policy is DeletionPolicy.FORCE_DELETE:
         all_of_them.due.extend(to_destroy(there))
     all_of_them.due.extend(disposal(there, policy, aliases, window_in_days(key, policy, there.region)))

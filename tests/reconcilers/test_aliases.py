@@ -119,4 +119,4 @@ def test_an_alias_that_kms_has_made_and_does_not_show_yet_is_known(
     late: dict[tuple[str, str], bool], there: dict[str, str], waits: tuple[str, ...]
 ) -> None:
     going = replace(key(KMSKeySpec(aliases=("a",)), remembered(), deleting=True), late_names=late)
-    assert hidden(going, observed(aliases=there)) == waits
+    assert hidden(going, observed(aliases=there), ("a",)) == waits

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from reconcilers.names import OWNER_TAG
+from tests.simulation import api_transport
 from tests.simulation.aws_wires import internal_error, lost_answer
+from tests.simulation.calls import Call
 from tests.simulation.kms_model import Lag, flapping, late
 from tests.simulation.test_ring import assign, shards
 from tests.simulation.world import World
@@ -178,3 +180,29 @@ async def test_a_key_that_does_not_show_yet_comes_back_to_its_object_once_it_doe
         await world.gone("orders")
         await world.advance(20)
         await again(world)
+
+
+@pytest.mark.parametrize(("policy", "last_call"), [("Retain", "GET kmskeys"), ("Delete", "ScheduleKeyDeletion")])
+async def test_a_key_comes_back_though_the_watch_still_shows_the_object_that_was_let_go_of(policy: str, last_call: str) -> None:
+    """The answer to the patch that let it go is lost, too: one broken connection can do both."""
+    async with World() as world:
+        replica = world.start("a")
+        world.apply("orders", deletionPolicy=policy)
+        await world.ready("orders")
+        await world.advance(700)
+
+        def watcher(call: Call, at: str) -> float:
+            if (call.name, at, replica.transport.delay) == (last_call, "after", 0.0):
+                replica.transport.delay = 60.0
+                world.traffic.faults.on(api_transport.lost_answer("PATCH kmskeys"))
+            return 0.0
+
+        world.traffic.watcher = watcher
+        world.delete("orders")
+        await world.until(lambda: world.find("orders") is None, step=0.05)
+        world.apply("orders", deletionPolicy=policy)
+        await world.advance(400)
+        replica.transport.delay = 0.0
+        await world.ready("orders")
+        assert [key.state for key in world.kms.keys] == ["Enabled"]
+        assert world.key("orders").tags[OWNER_TAG] == "shop/orders"

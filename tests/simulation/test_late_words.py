@@ -9,6 +9,8 @@ import pytest
 from controller.provider_objects import AWSPROVIDERS
 from reconcilers.names import OWNER_TAG
 from tests.simulation.api_transport import ModelTransport
+from tests.simulation.aws_wires import throttled
+from tests.simulation.calls import Call
 from tests.simulation.dependents import READ, alias, at, grant
 from tests.simulation.etcd import Entry
 from tests.simulation.kms_model import in_turn, late
@@ -248,6 +250,49 @@ async def test_an_alias_that_does_not_show_yet_is_freed_before_its_key_goes() ->
         world.apply("two", aliases=["front"])
         await world.ready("two", within=1200)
         assert world.key("two").aliases == {"alias/front"}
+
+
+async def test_an_alias_of_a_replica_that_does_not_show_yet_is_freed_before_the_replica_goes() -> None:
+    replica = {"region": EU}
+    async with World() as world:
+        world.start("a")
+        world.apply("one", **WITH_A_REPLICA)
+        await world.ready("one")
+        await world.advance(600)
+        world.kms.lags = dict.fromkeys(["DescribeKey", "ListAliases"], late(290))
+        world.apply("one", multiRegion=True, replicas=[replica | {"aliases": ["front"]}])
+        await world.until(lambda: any(key.aliases for key in world.kms.keys))
+        await world.advance(60)
+        world.delete("one")
+        await world.gone("one", within=1200)
+        assert [key.aliases for key in world.kms.keys] == [frozenset(), frozenset()]
+
+
+async def test_a_tag_whose_removal_was_refused_once_is_removed_though_kms_shows_it_only_now_and_then() -> None:
+    lag = 0.0
+    async with World() as world:
+
+        def watcher(call: Call, at: str) -> float:
+            nonlocal lag
+            if (call.name, at) == ("UntagResource", "before"):
+                lag = 120.0
+            return 0.0
+
+        world.start("a")
+        world.apply("one")
+        await world.ready("one")
+        await world.advance(600)
+        world.kms.lags = {"ListResourceTags": lambda: lag}
+        world.apply("one", tags={"access": "granted"})
+        await world.until(lambda: "access" in world.key("one").tags)
+        await world.advance(15)
+        world.traffic.faults.on(throttled("UntagResource", 1))
+        world.traffic.watcher = watcher
+        world.apply("one", tags={})
+        await world.advance(100)
+        lag = 0.0
+        await world.advance(1200)
+        assert "access" not in world.key("one").tags
 
 
 async def test_a_kmsalias_that_does_not_show_yet_is_freed_before_its_object_goes() -> None:

@@ -18,7 +18,9 @@ from controller.resyncs import MOST_SHARED
 from controller.workqueue import VOID_TIMERS_KEPT
 from reconcilers.urgency import Urgency
 from tests.simulation.aws_wires import internal_error
+from tests.simulation.calls import Call
 from tests.simulation.dependents import READ, Thing, alias, at, grant
+from tests.simulation.faults import silence
 from tests.simulation.identities import Credentials
 from tests.simulation.kms_model import PAGE_SIZE
 from tests.simulation.machine_faults import aws_fault
@@ -133,6 +135,27 @@ async def test_of_an_object_that_goes_while_it_is_unknown_whether_it_has_a_key_n
         await world.gone("orders")
         await world.advance(1)
         assert weights()["KnownAttempts._since"] == known - 1
+
+
+@pytest.mark.holds("I22")
+async def test_of_an_object_whose_end_the_watch_tells_before_the_patch_that_let_it_go_is_answered_nothing_is_kept() -> None:
+    def watcher(call: Call, at: str) -> float:
+        if (call.name, at) == ("ScheduleKeyDeletion", "after"):
+            world.traffic.faults.on(silence("PATCH kmskeys", 1, executes=True))
+        return 0.0
+
+    async with World() as world:
+        world.start("a")
+        world.apply("orders")
+        await world.ready("orders")
+        known = weights()
+        world.traffic.watcher = watcher
+        world.delete("orders")
+        await world.gone("orders")
+        await world.advance(600)
+        left = weights()
+        assert left["KeyMemory._worked_on"] == known["KeyMemory._worked_on"] - 1
+        assert left["KeyMemory.ended"] == known["KeyMemory.ended"]
 
 
 # -- in bytes
