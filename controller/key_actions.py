@@ -205,6 +205,8 @@ class KeyActions:
         try:
             answer = await kms.apply(connection, action)
         except AWSError as error:
+            if error.failure.request_id is None:
+                self._means.memory.names.unanswered(self._own.key.uid, action)
             if not proves(error.failure, action, subject(before, action)):
                 raise
             self._answered(action, confirmed(before, action))

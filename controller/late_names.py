@@ -27,9 +27,13 @@ class KnownNames:
 
     def sent(self, uid: str, action: KeyAction) -> None:
         """KMS has answered."""
+        self.unanswered(uid, action)
+        self._note(uid, action, answered=True)
+
+    def unanswered(self, uid: str, action: KeyAction) -> None:
+        """What was to be taken off may be off, and reads tell. What KMS has refused to take off, it may go on to show later."""
         for name in _taken_off(action):
             self._put.get(uid, {}).pop((action.key, name), None)
-        self._note(uid, action, answered=True)
 
     def of(self, uid: str) -> LateNames:
         """With the ARN of the key or replica that each was put on."""
