@@ -232,7 +232,8 @@ def _is_settled(thing: Thing) -> bool:
     told = thing.condition()
     if told.get("observedGeneration") != found["metadata"]["generation"]:
         return False
-    return thing.is_ready() or told["reason"] in _excuses(thing, found)
+    reasons = {told["reason"], thing.condition("Synced").get("reason")}  # it may be ready, and its target not be known at present
+    return thing.is_ready() or not reasons.isdisjoint(_excuses(thing, found))
 
 
 def _excuses(thing: Thing, found: Json) -> Iterator[str]:
