@@ -232,8 +232,8 @@ def _is_settled(thing: Thing) -> bool:
     told = thing.condition()
     if told.get("observedGeneration") != found["metadata"]["generation"]:
         return False
-    reasons = {told["reason"], thing.condition("Synced").get("reason")}  # it may be ready, and its target not be known at present
-    return thing.is_ready() or not reasons.isdisjoint(_excuses(thing, found))
+    behind = thing.condition("Synced") if told["status"] == "True" else told  # it may be ready, and its target not be known at present
+    return thing.is_ready() or behind.get("reason") in set(_excuses(thing, found))
 
 
 def _excuses(thing: Thing, found: Json) -> Iterator[str]:
